@@ -1,0 +1,69 @@
+"""Every Redis key of ours: name, type, meaning, lifetime. RQ's own keys begin with `rq:`.
+
+    key                              type     meaning                                                        lives
+    cwpipe:version                   string   layout of these keys                                           for ever
+    cwpipe:first_start               string   ms of the first start: the default of only_logs_after          for ever
+    cwpipe:groups                    hash     group key -> JSON GroupState: its names, what was last said    for ever
+    cwpipe:checkpoint:<group key>    string   JSON Checkpoint                                                for ever
+    cwpipe:seen:<group key>          hash     remembered event ids, see services/fetcher/seen.py             fields: until swept
+    cwpipe:payload:<queue>:<batch>   string   the batch; its existence means "not done yet"                  until done
+    cwpipe:progress:<batch>          string   datagrams of the batch confirmed by the receiver               until done
+    cwpipe:outstanding:<queue>       zset     batch id -> ms when it was queued                              until done
+    cwpipe:bytes                     hash     queue name, "dead_letters" -> bytes held, for the byte budget  for ever
+    cwpipe:books:<group key>         hash     fetched, duplicates, discarded, delivered, dead_lettered,
+                                              sent_again: events, since the first start                      for ever
+    cwpipe:api_calls                 hash     "<region> <operation>" -> calls made to AWS                    for ever
+    cwpipe:dead_letters              hash     id -> DeadLetter                                               until discarded
+    cwpipe:kept_originals            zset     id -> ms, oldest dropped when over their bound                 bounded
+    cwpipe:kept_original:<id>        string   KeptOriginal                                                   with its id
+
+A group key names account, region and group in 16 characters that RQ allows in a job id.
+"""
+
+from hashlib import blake2b
+
+from shared.messages import GroupRef
+
+LAYOUT = "1"
+
+VERSION = "cwpipe:version"
+FIRST_START = "cwpipe:first_start"
+GROUPS = "cwpipe:groups"
+BYTES = "cwpipe:bytes"
+API_CALLS = "cwpipe:api_calls"
+DEAD_LETTERS = "cwpipe:dead_letters"
+KEPT_ORIGINALS = "cwpipe:kept_originals"
+
+
+def group_key(group: GroupRef) -> str:
+    """Return the short name of `group` in keys and job ids: 16 hexadecimal digits."""
+    name = "\0".join((group.account_id, group.region, group.log_group))
+    return blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def checkpoint(group_key: str) -> str:
+    return f"cwpipe:checkpoint:{group_key}"
+
+
+def seen(group_key: str) -> str:
+    return f"cwpipe:seen:{group_key}"
+
+
+def books(group_key: str) -> str:
+    return f"cwpipe:books:{group_key}"
+
+
+def payload(queue: str, batch_id: str) -> str:
+    return f"cwpipe:payload:{queue}:{batch_id}"
+
+
+def progress(batch_id: str) -> str:
+    return f"cwpipe:progress:{batch_id}"
+
+
+def outstanding(queue: str) -> str:
+    return f"cwpipe:outstanding:{queue}"
+
+
+def kept_original(original_id: str) -> str:
+    return f"cwpipe:kept_original:{original_id}"

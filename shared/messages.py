@@ -1,0 +1,105 @@
+"""Everything that is kept in Redis or crosses a queue, as plain data: msgspec Structs, no behaviour, no import of ours.
+
+Tags carry a version. A new field has a default; a changed meaning is a new tag, read beside the old one for a release.
+Unknown fields are ignored on purpose, so that an older worker survives a rolling upgrade.
+Times are integer milliseconds since 1970 UTC, as CloudWatch Logs counts them.
+"""
+
+from msgspec import Struct, field
+
+
+class GroupRef(Struct, frozen=True, kw_only=True):
+    """One log group: the unit of work, of checkpoints and of the books."""
+
+    account_id: str
+    region: str
+    log_group: str
+
+
+class LogEvent(Struct, frozen=True, kw_only=True, gc=False):
+    """One event as FilterLogEvents gives it; the field names on the wire are AWS's own."""
+
+    event_id: str = field(name="eventId")
+    log_stream: str = field(name="logStreamName")
+    timestamp_ms: int = field(name="timestamp")
+    ingestion_ms: int = field(name="ingestionTime", default=0)
+    message: str = ""
+
+
+class RawBatch(Struct, frozen=True, kw_only=True, tag_field="kind", tag="raw.v1"):
+    """Events of one page of one group, of many streams, in the order they were read."""
+
+    batch_id: str
+    group: GroupRef
+    source: str
+    """Name of the source in the settings that owns the group: it decides format, discard and keep rules."""
+    events: tuple[LogEvent, ...]
+
+
+class EnrichedBatch(Struct, frozen=True, kw_only=True, tag_field="kind", tag="enriched.v1"):
+    """The same events as the datagrams that will be sent, byte for byte."""
+
+    batch_id: str
+    group: GroupRef
+    datagrams: tuple[bytes, ...]
+    continued: tuple[int, ...] = ()
+    """Ascending indexes of datagrams that are not the last of their event (an oversize text travels in parts)."""
+    newest_ms: int = 0
+    """The newest timestamp among the events: lag is measured against it."""
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, tag_field="kind", tag="dead_letter.v1"):
+    """One event, or one undecodable payload, that will not be delivered, whole, with why."""
+
+    reason: str
+    at_ms: int
+    group: GroupRef | None = None
+    source: str = ""
+    event: LogEvent | None = None
+    payload: bytes = b""
+    """What could not be decoded, where there is no event to keep."""
+
+
+class KeptOriginal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="kept_original.v1"):
+    """The whole of an event that was too long for one datagram; what was made of it was delivered."""
+
+    at_ms: int
+    group: GroupRef
+    event: LogEvent
+
+
+class OpenSlice(Struct, frozen=True, kw_only=True):
+    """A read in progress of the time range [from_ms, to_ms], both included, and how far it is."""
+
+    from_ms: int
+    to_ms: int
+    started_ms: int
+    """When the reading began: events visible then were all read once the slice is complete."""
+    is_sweep: bool = False
+    """A second look at a stretch that was read before, for events that arrived late."""
+    token: str = ""
+    """Where the next page begins; empty: at the start of the range."""
+    newest_ms: int = 0
+    """The newest timestamp read so far in this slice."""
+    in_order: bool = True
+    """No page so far stepped back in time, so all before `newest_ms` has been read."""
+    events: int = 0
+    """Events read so far in this slice, duplicates included."""
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True, tag_field="kind", tag="checkpoint.v1"):
+    """How far one group has been read. Written in the same transaction as the batches it speaks of."""
+
+    sequence: int = 0
+    """Commits so far; part of every batch id."""
+    watermark_ms: int
+    """Every timestamp below was read completely at least once."""
+    swept_ms: int
+    """Every timestamp below was read again after it was late_window old: neither tail nor sweep returns to it."""
+    lateness_ms: int = 0
+    """The longest (ingestion - timestamp) seen in this late_window and the one before, late_window at most."""
+    lateness_next_ms: int = 0
+    """The same, of the running late_window alone."""
+    lateness_since_ms: int = 0
+    """When the running late_window of that measurement began."""
+    open_slice: OpenSlice | None = None

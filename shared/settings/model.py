@@ -1,0 +1,148 @@
+"""Every setting, with its type, default, bounds and a sentence. The file, the environment, `cwpipe settings`,
+cwpipe.example.toml and docs/settings.md are all read or made from these Structs.
+
+Durations ("30s", "5m", "2h", "7d") and sizes ("64KiB", "256MiB") are strings in the file and numbers here.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from shared.settings.quantities import Bytes, Duration, StartTime
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Region = Annotated[str, Meta(pattern=r"^[a-z]{2,}(-[a-z0-9]+)+-[0-9]+$")]
+
+
+class Wazuh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The receiver: the analysisd of a Wazuh manager on this host."""
+
+    queue_socket: Annotated[
+        str, Meta(min_length=1, description="Path of the UNIX datagram socket that analysisd reads events from.")
+    ] = "/var/ossec/queue/sockets/queue"
+    confirm: Annotated[
+        Literal["read", "sent"],
+        Meta(
+            description="When an event counts as delivered: `read` when the receiver has read it from the socket, "
+            "`sent` when the kernel has taken it."
+        ),
+    ] = "read"
+
+
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Log groups of one account, read with one set of credentials. The first source that matches a group owns it."""
+
+    name: Annotated[Name, Meta(description="Names the source in logs, status and errors. Unique.")]
+    regions: Annotated[
+        tuple[Region, ...], Meta(min_length=1, description="AWS regions in which to look for the groups.")
+    ]
+    log_groups: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=2048)], ...],
+        Meta(min_length=1, description="Log groups, by exact name or with `*`, `?` and `[...]`."),
+    ]
+    profile: Annotated[str, Meta(description="Profile of ~/.aws/config. Empty: the usual chain of credentials.")] = ""
+    role_arn: Annotated[str, Meta(description="Role to assume before reading; refreshed before it expires.")] = ""
+    external_id: Annotated[str, Meta(description="External id that the role's trust policy asks for.")] = ""
+    endpoint_url: Annotated[
+        str, Meta(description="CloudWatch Logs endpoint instead of AWS's own, e.g. of a VPC endpoint.")
+    ] = ""
+    sts_endpoint_url: Annotated[str, Meta(description="STS endpoint instead of AWS's own, for role_arn.")] = ""
+    only_logs_after: Annotated[
+        StartTime,
+        Meta(
+            description="Where reading begins at first sight of a group: a date, an RFC 3339 time, or an age such as "
+            '"2h". Not set: 00:00 UTC of the day of the first start, and the creation time of a group found later.'
+        ),
+    ] = ""
+    poll_interval: Annotated[
+        Duration, Meta(ge=1000, le=86_400_000, description="Time between two looks at a group that has nothing new.")
+    ] = 30_000
+    discovery_interval: Annotated[
+        Duration, Meta(ge=1000, le=86_400_000, description="Time between two searches for groups that match.")
+    ] = 300_000
+    late_window: Annotated[
+        Duration,
+        Meta(
+            ge=60_000,
+            le=14 * 86_400_000,
+            description="How long after its timestamp an event may arrive at CloudWatch and still be read by the tail.",
+        ),
+    ] = 900_000
+    format: Annotated[
+        Literal["auto", "raw"],
+        Meta(description="`auto`: events marked with their origin. `raw`: what Wazuh's own module sends."),
+    ] = "auto"
+    discard_regex: Annotated[
+        str, Meta(description="Events that match (searched, not anchored) are discarded, and counted. Empty: none.")
+    ] = ""
+    discard_field: Annotated[
+        str,
+        Meta(
+            description="Dotted path of a field of a JSON event that discard_regex is tried on, instead of the whole "
+            "message. An event without that field is kept."
+        ),
+    ] = ""
+    keep_regex: Annotated[
+        str, Meta(description="Only events that match (searched, not anchored) are delivered. Empty: all.")
+    ] = ""
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds on what cwpipe holds."""
+
+    queued_bytes: Annotated[
+        Bytes,
+        Meta(
+            ge=16 * 1024**2,
+            description="Bytes of batches and dead letters in Redis beyond which fetching pauses. Keep it at or below "
+            "half of Redis's maxmemory.",
+        ),
+    ] = 256 * 1024**2
+    kept_original_bytes: Annotated[
+        Bytes,
+        Meta(ge=0, description="Bytes of originals of oversize events kept in Redis; beyond it the oldest go, counted."),
+    ] = 32 * 1024**2
+    fetch_threads: Annotated[
+        int, Meta(ge=1, le=256, description="Groups that one fetcher reads at the same time.")
+    ] = 8
+
+
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the programs say on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least level that is written.")
+    ] = "info"
+    format: Annotated[
+        Literal["console", "json"], Meta(description="`console`: lines for people. `json`: one object a line.")
+    ] = "console"
+
+
+class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `cwpipe run` fills one host."""
+
+    normalizers: Annotated[int, Meta(ge=1, le=64, description="Normalizer processes.")] = 1
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration."""
+
+    redis_url: Annotated[
+        str,
+        Meta(
+            description="Redis or Valkey that holds the queues: redis://, rediss:// or unix://. "
+            "Empty: `cwpipe run` starts its own."
+        ),
+    ] = ""
+    metrics_address: Annotated[
+        str,
+        Meta(
+            description="host:port of the Prometheus endpoint of the fetcher; the normalizer takes the next port, the "
+            "forwarder the one after. Empty: none."
+        ),
+    ] = ""
+    wazuh: Wazuh = Wazuh()
+    sources: tuple[Source, ...] = ()
+    limits: Limits = Limits()
+    log: Log = Log()
+    run: Run = Run()
