@@ -10,6 +10,13 @@ class CwpipeError(Exception):
 
     exit_code = 1
 
+    @classmethod
+    def with_code(cls, message: str, exit_code: int) -> "CwpipeError":
+        """Return an error that ends the command with the code another process ended with."""
+        error = cls(message)
+        error.exit_code = exit_code
+        return error
+
 
 class SettingsError(CwpipeError):
     """Bad usage or configuration. Every fault found is in `faults`, a line each."""
@@ -50,6 +57,10 @@ class SourceUnreachable(SourceError):
     """No answer from the endpoint. Waited for, but a `--once` gives up after a while: the region may be a typing mistake."""
 
     lasting = False
+
+
+class SourceDenied(SourceError):
+    """The credentials may not make this call on this resource."""
 
 
 class CredentialsExpired(SourceError):

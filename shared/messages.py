@@ -57,7 +57,9 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag_field="kind", tag="dead_
     source: str = ""
     event: LogEvent | None = None
     payload: bytes = b""
-    """What could not be decoded, where there is no event to keep."""
+    """What could not be decoded or sent, where there is no event to keep."""
+    events: int = 1
+    """Events of the books that it stands for."""
 
 
 class KeptOriginal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="kept_original.v1"):

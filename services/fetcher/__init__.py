@@ -1,0 +1,16 @@
+"""CloudWatch Logs in, batches on the queue `raw` out.
+
+Guarantee: what a page brought, the ids remembered of it and the place where reading goes on are committed in one
+transaction that watches the checkpoint. A crash repeats a call to AWS, never an event, and skips nothing; two fetchers
+of one group cannot both commit.
+
+    __main__    the role: settings, wiring, signals
+    tasks       what the schedule runs: a search for groups a source, a reader a group; what fails, fails alone
+    schedule    what is due, on threads
+    patience    the back-off of what failed
+    budget      back-pressure: the byte budget of the queues
+    fetch       one group: read a page, drop what was seen, commit
+    slices      which time range next (pure)
+    seen        the event ids that a later read may bring again
+    batches     a page's events as batches (pure)
+"""

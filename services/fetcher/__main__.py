@@ -1,0 +1,63 @@
+"""`cwpipe fetcher`: wiring, and the loop until a signal."""
+
+import signal
+import threading
+from collections.abc import Callable
+
+import redis
+import structlog
+
+from services.fetcher.budget import ByteBudget
+from services.fetcher.schedule import Schedule
+from services.fetcher.tasks import DiscoveryTask, Fetching
+from shared import keys, logs, metrics, queues, store
+from shared.aws.logs_api import LogsApi
+from shared.aws.sessions import SourceSession
+from shared.errors import Incomplete
+from shared.settings.load import Loaded, require_sources
+
+log = structlog.get_logger()
+
+
+def main(loaded: Loaded, *, once: bool = False) -> None:
+    """Fetch until SIGTERM or SIGINT; with `once`, until every group has been read up to now or failed for good.
+
+    Raises SettingsError, Unreachable, and with `once` Incomplete, each naming what is at fault.
+    """
+    settings = loaded.settings
+    logs.set_up(settings.log.level, settings.log.format, role="fetcher")
+    require_sources(loaded)
+    client = store.connect(settings.redis_url)
+    store.verify(client, settings.redis_url)
+    metrics.serve(settings.metrics_address, role="fetcher")
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    schedule = Schedule(settings.limits.fetch_threads, stop)
+    fetching = Fetching(
+        queues.open_queue(client, queues.RAW),
+        ByteBudget(client, settings.limits.queued_bytes),
+        schedule,
+        stop,
+        once=once,
+    )
+    for rank, source in enumerate(settings.sources):
+        session = SourceSession(source)
+        for region in source.regions:
+            api = LogsApi(session, source.name, region, _counter(client, region))
+            schedule.add(DiscoveryTask(fetching, rank, source, api))
+    log.info("fetcher ready", sources=len(settings.sources), once=once)
+    schedule.run()
+    log.info("fetcher stopped")
+    if once and fetching.faults:
+        raise Incomplete(f"{len(fetching.faults)} could not be read: {', '.join(sorted(fetching.faults))}")
+
+
+def _counter(client: redis.Redis, region: str) -> Callable[[str], None]:
+    """Return what counts the calls to AWS: for this process's metrics and, for everybody, in Redis."""
+
+    def count(operation: str) -> None:
+        metrics.API_CALLS.labels(region, operation).inc()
+        client.hincrby(keys.API_CALLS, f"{region} {operation}", 1)
+
+    return count

@@ -1,0 +1,59 @@
+"""The events of one page as batches of bounded size, and the facts that travel beside each. Pure."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from shared.messages import GroupRef, LogEvent, RawBatch
+from shared.queues import Facts
+
+#: Bounds of one batch: what a page of CloudWatch holds at most, so that a page is one batch unless a server exceeds it.
+MAX_EVENTS = 10_000
+MAX_CHARACTERS = 1024 * 1024
+
+
+def split(events: list[LogEvent]) -> Iterator[list[LogEvent]]:
+    """Yield `events` in their order, in pieces within the bounds; a single longer event is a piece of its own."""
+    piece: list[LogEvent] = []
+    characters = 0
+    for event in events:
+        size = len(event.message)
+        if piece and (len(piece) >= MAX_EVENTS or characters + size > MAX_CHARACTERS):
+            yield piece
+            piece, characters = [], 0
+        piece.append(event)
+        characters += size
+    if piece:
+        yield piece
+
+
+def batch(group_key: str, group: GroupRef, source: str, sequence: int, number: int, events: list[LogEvent]) -> RawBatch:
+    """Return the batch that commit `sequence` of the group makes of `events`, its `number`-th."""
+    return RawBatch(batch_id=f"{group_key}-{sequence}-{number}", group=group, source=source, events=tuple(events))
+
+
+def facts(group_key: str, made: RawBatch) -> dict[str, Any]:
+    """Return what an operator wants to read about a batch, as plain data for the job's arguments."""
+    times = [event.timestamp_ms for event in made.events]
+    return msgspec.structs.asdict(
+        Facts(
+            account_id=made.group.account_id,
+            region=made.group.region,
+            log_group=made.group.log_group,
+            group_key=group_key,
+            streams=len({event.log_stream for event in made.events}),
+            events=len(made.events),
+            bytes=sum(len(event.message) for event in made.events),
+            first=_iso(min(times)),
+            last=_iso(max(times)),
+        )
+    )
+
+
+def _iso(timestamp_ms: int) -> str:
+    try:
+        return datetime.fromtimestamp(timestamp_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(timestamp_ms)

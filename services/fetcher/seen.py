@@ -1,0 +1,138 @@
+"""The event ids of one group that may be read again, as short hashes: what makes overlapping reads deliver once.
+
+Remembered are the events with a timestamp from the `swept` mark on: neither tail nor sweep returns to older ones.
+In Redis they are one hash, a field for each commit:
+
+    field   "<oldest ms>:<newest ms>:<message bytes>:<sequence>"
+    value   8 bytes for each event: BLAKE2b of stream, event id and timestamp
+
+The names alone say which fields a page can touch; values are read when a page needs them and let go when there are
+too many, so memory does not grow with the group. Two different events share a hash with probability 2^-64 a pair.
+"""
+
+from array import array
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import redis
+from msgspec import Struct
+from redis.client import Pipeline
+
+from shared import keys
+from shared.messages import LogEvent
+
+#: Hashes held in memory for one group before the least recently used fields are let go: about 20 MB at most.
+MAX_LOADED = 250_000
+
+
+class _Field(Struct, frozen=True):
+    name: str
+    oldest_ms: int
+    newest_ms: int
+    bytes: int
+
+
+def digest(event: LogEvent) -> int:
+    """Return the 64-bit hash an event is remembered by."""
+    text = f"{event.event_id}\0{event.timestamp_ms}\0{event.log_stream}"
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+class SeenEvents:
+    """What is remembered of one group. Not safe between threads; blocks on Redis."""
+
+    def __init__(self, client: redis.Redis, group_key: str) -> None:
+        self._client = client
+        self._key = keys.seen(group_key)
+        self._fields: dict[str, _Field] = {}
+        self._loaded: dict[str, array[int]] = {}  # in order of use, the oldest first
+        self._digests: set[int] = set()
+
+    def reload(self) -> None:
+        """Forget what is in memory and read the names of the fields anew."""
+        self._loaded.clear()
+        self._digests.clear()
+        names = self._client.hkeys(self._key)
+        self._fields = {field.name: field for field in map(_parse, names)}  # type: ignore[arg-type]
+
+    @property
+    def remembered_bytes(self) -> int:
+        """Message bytes of the remembered events."""
+        return sum(field.bytes for field in self._fields.values())
+
+    def unseen(self, events: list[LogEvent]) -> list[tuple[LogEvent, int]]:
+        """Return the events not seen before, each with its hash, in their order; repeats within `events` go too."""
+        if not events:
+            return []
+        oldest = min(event.timestamp_ms for event in events)
+        newest = max(event.timestamp_ms for event in events)
+        self._load(field for field in self._fields.values() if field.oldest_ms <= newest and field.newest_ms >= oldest)
+        fresh: dict[int, LogEvent] = {}
+        for event in events:
+            hashed = digest(event)
+            if hashed not in self._digests:
+                fresh.setdefault(hashed, event)
+        return [(event, hashed) for hashed, event in fresh.items()]
+
+    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int) -> "_Addition | None":
+        """Write `fresh` within the transaction in `pipe`; give the result to `committed` once it went through."""
+        if not fresh:
+            return None
+        times = [event.timestamp_ms for event, _ in fresh]
+        size = sum(len(event.message) for event, _ in fresh)
+        name = f"{min(times)}:{max(times)}:{size}:{sequence}"
+        packed = array("Q", (hashed for _, hashed in fresh))
+        pipe.hset(self._key, name, packed.tobytes())
+        return _Addition(_parse(name.encode()), packed)
+
+    def prune(self, pipe: Pipeline, swept_ms: int) -> list[str]:
+        """Delete what nobody returns to, within the transaction in `pipe`; give the result to `committed`."""
+        names = [field.name for field in self._fields.values() if field.newest_ms < swept_ms]
+        if names:
+            pipe.hdel(self._key, *names)
+        return names
+
+    def committed(self, addition: "_Addition | None", pruned: list[str]) -> None:
+        """Bring memory in line with a transaction that went through."""
+        for name in pruned:
+            self._unload(name)
+            del self._fields[name]
+        if addition is not None:
+            self._fields[addition.field.name] = addition.field
+            self._loaded[addition.field.name] = addition.digests
+            self._digests.update(addition.digests)
+            self._make_room(needed=set())
+
+    def _load(self, fields: Iterable[_Field]) -> None:
+        needed = {field.name for field in fields}
+        missing = [name for name in needed if name not in self._loaded]
+        for name in needed & self._loaded.keys():
+            self._loaded[name] = self._loaded.pop(name)
+        if missing:
+            for name, value in zip(missing, self._client.hmget(self._key, missing), strict=True):
+                packed = array("Q")
+                packed.frombytes(value or b"")  # type: ignore[arg-type]
+                self._loaded[name] = packed
+                self._digests.update(packed)
+        self._make_room(needed)
+
+    def _make_room(self, needed: set[str]) -> None:
+        while len(self._digests) > MAX_LOADED:
+            name = next((name for name in self._loaded if name not in needed), None)
+            if name is None or len(self._loaded) == 1:
+                return
+            self._unload(name)
+
+    def _unload(self, name: str) -> None:
+        self._digests.difference_update(self._loaded.pop(name, ()))
+
+
+class _Addition(Struct, frozen=True):
+    field: _Field
+    digests: array[int]
+
+
+def _parse(name: bytes) -> _Field:
+    text = name.decode()
+    oldest, newest, size, _ = text.split(":")
+    return _Field(text, int(oldest), int(newest), int(size))

@@ -1,0 +1,219 @@
+"""What the fetcher's schedule runs: one task a source and region that looks for groups, one task a group that reads it.
+
+A task fails alone: it notes why, backs off, and the others never hear of it.
+"""
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+import redis
+import structlog
+
+from services.fetcher.budget import ByteBudget
+from services.fetcher.fetch import GroupReader, now_ms
+from services.fetcher.patience import Patience
+from services.fetcher.schedule import Schedule
+from shared import keys, metrics
+from shared.aws import discovery
+from shared.aws.logs_api import FoundGroup, LogsApi
+from shared.books import GroupState
+from shared.errors import SourceError
+from shared.messages import GroupRef
+from shared.queues import JobQueue
+from shared.settings.model import Source
+from shared.settings.quantities import start_ms
+
+#: Pages of one group in a row before another group gets the thread.
+PAGES_A_TURN = 8
+PAUSED_SECONDS = 0.25
+REDIS_AWAY_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Fetching:
+    """What the tasks of one fetcher share. `once`: each group is read up to now, then its task ends."""
+
+    def __init__(
+        self, queue: JobQueue, budget: ByteBudget, schedule: Schedule, stop: threading.Event, *, once: bool
+    ) -> None:
+        self.queue = queue
+        self.client: redis.Redis = queue.connection
+        self.schedule = schedule
+        self.once = once
+        self.first_start_ms = _first_start(self.client)
+        self.faults: dict[str, str] = {}
+        """Why something cannot be read now, by what it is: "group G in eu-west-1"."""
+        self._budget = budget
+        self._stop = stop
+        self._owners: dict[str, tuple[int, GroupTask]] = {}
+        self._lock = threading.Lock()
+
+    def may_go_on(self) -> bool:
+        """Say whether another page may be read now."""
+        return not self._stop.is_set() and self._budget.has_room()
+
+    def claim(self, rank: int, group: GroupRef, make: Callable[[], "GroupTask"]) -> None:
+        """Give the group to the source of this `rank` (its place in the settings), unless an earlier one has it."""
+        group_key = keys.group_key(group)
+        with self._lock:
+            owner = self._owners.get(group_key)
+            if owner is not None and owner[0] <= rank:
+                return
+            if owner is not None:
+                owner[1].retired = True
+            task = make()
+            self._owners[group_key] = (rank, task)
+        self.schedule.add(task)
+
+    def release(self, rank: int, region: str, found: set[str]) -> None:
+        """Let go of the groups that the source of this `rank` had in `region` and that are not there any more."""
+        with self._lock:
+            for group_key, (owner, task) in list(self._owners.items()):
+                if owner == rank and task.group.region == region and task.group.log_group not in found:
+                    log.info("group is gone", group=task.group.log_group, region=region)
+                    task.retired = True
+                    del self._owners[group_key]
+
+    def fault(self, what: str, why: str) -> None:
+        """Note, and say once, why `what` cannot be read; an empty `why` takes it back."""
+        if self.faults.get(what, "") != why:
+            if why:
+                log.error("cannot be read", what=what, why=why)
+            else:
+                log.info("can be read again", what=what)
+        if why:
+            self.faults[what] = why
+        else:
+            self.faults.pop(what, None)
+        metrics.GROUPS_FAULTY.set(len(self.faults))
+
+
+class DiscoveryTask:
+    """Looks for the groups of one source in one region, again and again."""
+
+    def __init__(self, fetching: Fetching, rank: int, source: Source, api: LogsApi) -> None:
+        self._fetching = fetching
+        self._rank = rank
+        self._source = source
+        self._api = api
+        self._region = api.region
+        self._patience = Patience(once=fetching.once)
+        self._what = f"source {source.name} in {api.region}"
+
+    def __call__(self) -> float | None:
+        try:
+            found = discovery.look(self._source, self._api)
+            self._take(found)
+        except SourceError as error:
+            self._fetching.fault(self._what, str(error))
+            return self._patience.failed(error)
+        except redis.RedisError as error:
+            log.warning("Redis is away, waiting for it", error=str(error))
+            return REDIS_AWAY_SECONDS
+        self._patience.succeeded()
+        self._fetching.fault(self._what, "")
+        return None if self._fetching.once else self._source.discovery_interval / 1000
+
+    def _take(self, found: discovery.Discovered) -> None:
+        for name in self._source.log_groups:
+            missing = name in found.missing
+            self._fetching.fault(
+                f"group {name} in {self._region}",
+                f"source {self._source.name}: there is no log group of this name: correct log_groups or regions"
+                if missing
+                else "",
+            )
+        for group in found.groups:
+            if group.log_class == discovery.READABLE_CLASS:
+                reference = discovery.reference(group, self._region)
+                self._fetching.claim(self._rank, reference, lambda group=group: self._reader(group))  # type: ignore[misc]
+            else:
+                self._fetching.fault(
+                    f"group {group.name} in {self._region}",
+                    f"it is of class {group.log_class}, which CloudWatch Logs lets nobody read this way: only STANDARD",
+                )
+        if not self._fetching.once:
+            self._fetching.release(self._rank, self._region, {group.name for group in found.groups})
+
+    def _reader(self, group: FoundGroup) -> "GroupTask":
+        reader = GroupReader(
+            discovery.reference(group, self._region),
+            self._source,
+            self._api,
+            self._fetching.queue,
+            start_ms=_start(self._source, group, self._fetching.first_start_ms),
+        )
+        return GroupTask(self._fetching, reader)
+
+
+class GroupTask:
+    """Reads one group, poll after poll."""
+
+    def __init__(self, fetching: Fetching, reader: GroupReader) -> None:
+        self.group = reader.group
+        self.retired = False
+        self._fetching = fetching
+        self._reader = reader
+        self._patience = Patience(once=fetching.once)
+        self._what = f"group {reader.group.log_group} in {reader.group.region}"
+        self._note("")
+
+    def __call__(self) -> float | None:
+        if self.retired:
+            return None
+        try:
+            more = self._reader.poll(PAGES_A_TURN, self._fetching.may_go_on)
+        except SourceError as error:
+            return self._failed(error)
+        except redis.RedisError as error:
+            log.warning("Redis does not take it, waiting", what=self._what, error=str(error))
+            return REDIS_AWAY_SECONDS
+        except Exception as error:  # a fault of ours in one group must not stop the others
+            log.exception("unexpected error", what=self._what)
+            return self._failed(SourceError(f"{self._what}: unexpected error {error!r}, see the log"))
+        self._patience.succeeded()
+        if self._what in self._fetching.faults:
+            self._fetching.fault(self._what, "")
+            self._note("")
+        if more:
+            return 0.0 if self._fetching.may_go_on() else PAUSED_SECONDS
+        self._note("")
+        return None if self._fetching.once else self._reader.source.poll_interval / 1000
+
+    def _failed(self, error: SourceError) -> float | None:
+        delay = self._patience.failed(error)
+        if error.lasting or delay is None or delay > 2:
+            self._fetching.fault(self._what, str(error))
+            self._note(str(error))
+        return delay
+
+    def _note(self, fault: str) -> None:
+        """Tell the operator how the group does; a Redis that is away hears it at the next poll."""
+        state = GroupState(
+            group=self.group,
+            source=self._reader.source.name,
+            fault=fault,
+            since_ms=now_ms(),
+            read_ms=self._reader.read_to_ms(),
+        )
+        try:
+            self._fetching.client.hset(keys.GROUPS, self._reader.key, msgspec.json.encode(state))
+        except redis.RedisError as error:
+            log.debug("state not noted", what=self._what, error=str(error))
+
+
+def _first_start(client: redis.Redis) -> int:
+    client.set(keys.FIRST_START, now_ms(), nx=True)
+    return int(client.get(keys.FIRST_START) or 0)
+
+
+def _start(source: Source, group: FoundGroup, first_start_ms: int) -> int:
+    """Return the timestamp from which a group is read that was never read before."""
+    if source.only_logs_after:
+        return start_ms(source.only_logs_after, now_ms())
+    if group.created_ms > first_start_ms:
+        # An application's first events may be a little older than the group it creates for them.
+        return group.created_ms - source.late_window
+    return first_start_ms - first_start_ms % 86_400_000

@@ -1,0 +1,22 @@
+"""`cwpipe forwarder`: wiring, and the work until a signal."""
+
+from services.forwarder import forward
+from services.forwarder.analysisd import Analysisd
+from services.forwarder.forward import Forwarder
+from shared import logs, metrics, store
+from shared.queues import ENRICHED
+from shared.settings.load import Loaded
+from shared.worker import Runner
+
+
+def main(loaded: Loaded) -> None:
+    """Forward until SIGTERM or SIGINT. Raises Unreachable when Redis is not there at the start."""
+    settings = loaded.settings
+    logs.set_up(settings.log.level, settings.log.format, role="forwarder")
+    client = store.connect(settings.redis_url)
+    store.verify(client, settings.redis_url)
+    metrics.serve(settings.metrics_address, role="forwarder")
+    runner = Runner(client, ENRICHED, role="forwarder")
+    sink = Analysisd(settings.wazuh.queue_socket, settings.wazuh.confirm)
+    forward.use(Forwarder(client, sink, runner.beat, runner.stop))
+    runner.run()

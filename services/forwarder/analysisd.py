@@ -1,0 +1,145 @@
+"""The sink: one connected UNIX datagram socket to analysisd, and what the kernel tells about what was sent on it.
+
+Facts this rests on (measured on Linux 6.18 with the analysisd of Wazuh 4.14.7):
+
+- SIOCOUTQ on the sender counts its datagrams that the receiver has not read, and is 0 exactly when all were read;
+- it also becomes 0 when a receiver dies with them unread. A datagram sent afterwards then fails, so a zero-length one
+  that gets through, and is read in its turn, proves that the receiver which had the others still lives;
+- analysisd ignores a zero-length datagram: no event, no error, no counter;
+- a restarted analysisd binds a new socket at the same path, while sends on the old connection are refused.
+"""
+
+import errno
+import fcntl
+import socket
+import struct
+import termios
+from collections.abc import Sequence
+from time import monotonic, sleep
+from typing import Literal
+
+from shared import receiver
+from shared.errors import CwpipeError
+
+#: A window ends after so many datagrams, or so much time of sending, whichever comes first; then it is confirmed.
+WINDOW = 1_000
+WINDOW_SECONDS = 1.0
+#: A send that finds the receiver's queue full returns after this, so that a stop or a doubt is noticed.
+SEND_TIMEOUT_SECONDS = 0.25
+#: An event of 65,535 bytes has to fit; the kernel grants what net.core.wmem_max allows.
+SEND_BUFFER_BYTES = 1024 * 1024
+_TOO_LONG = errno.EMSGSIZE
+_FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM}
+
+
+class SinkUnavailable(CwpipeError):
+    """There is no receiver to send to, or it went away; says why and what to do. Waiting may help."""
+
+    exit_code = 3
+
+
+class SinkBusy(CwpipeError):
+    """The receiver lives and does not read. Waiting may help."""
+
+
+class Undeliverable(CwpipeError):
+    """This one datagram will never be taken."""
+
+
+class Analysisd:
+    """Not safe between threads. No method blocks for longer than a quarter of a second."""
+
+    def __init__(self, path: str, confirm: Literal["read", "sent"]) -> None:
+        self.path = path
+        self._confirm = confirm
+        self._socket: socket.socket | None = None
+        self._identity = (0, 0)
+
+    def connect(self) -> None:
+        """Be connected to whatever is bound at the path now. Raises SinkUnavailable."""
+        try:
+            identity = receiver.identity(self.path)
+            if self._socket is not None and identity == self._identity:
+                return
+            self.close()
+            fresh = receiver.connect(self.path)
+        except OSError as error:
+            self.close()
+            raise SinkUnavailable(receiver.explain(self.path, error)) from None
+        fresh.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        # A blocking socket with the kernel's own time limit: one system call a datagram, where Python's takes two.
+        fresh.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, int(SEND_TIMEOUT_SECONDS * 1e6)))
+        self._socket, self._identity = fresh, identity
+
+    def close(self) -> None:
+        """Let go of the connection. What was sent and not yet read stays with the receiver."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def send(self, datagrams: Sequence[bytes], start: int) -> int:
+        """Send from index `start` until a window is full; return the index after the last one sent.
+
+        Raises SinkBusy when the receiver's queue is full and nothing could be sent, SinkUnavailable when the receiver
+        is gone, and Undeliverable for a datagram that is too long for this machine.
+        """
+        assert self._socket is not None, "connect() comes first"
+        send = self._socket.send
+        at, end, until = start, min(start + WINDOW, len(datagrams)), monotonic() + WINDOW_SECONDS
+        try:
+            while at < end:
+                send(datagrams[at])
+                at += 1
+                if not at & 63 and monotonic() > until:
+                    break
+        except OSError as error:
+            if error.errno in _FULL:
+                if at == start:
+                    raise SinkBusy(f"the receiver at {self.path} does not read: its queue is full") from None
+                return at
+            if error.errno == _TOO_LONG:
+                if at == start:
+                    raise Undeliverable(
+                        f"a datagram of {len(datagrams[at])} bytes is too long here: raise net.core.wmem_max"
+                    ) from None
+                return at
+            self.close()
+            raise SinkUnavailable(receiver.explain(self.path, error)) from None
+        return at
+
+    def confirm(self) -> None:
+        """Return when everything sent on this connection is confirmed at the level asked for.
+
+        Raises SinkBusy when the receiver has not read it yet, and SinkUnavailable when it is gone, so that nobody
+        knows whether it has.
+        """
+        if self._confirm == "sent":
+            return
+        self._wait_until_read()
+        self._probe()
+        self._wait_until_read()
+
+    def _probe(self) -> None:
+        assert self._socket is not None
+        try:
+            self._socket.send(b"")
+        except OSError as error:
+            if error.errno in _FULL:
+                raise SinkBusy(f"the receiver at {self.path} does not read: its queue is full") from None
+            self.close()
+            raise SinkUnavailable(receiver.explain(self.path, error)) from None
+
+    def _wait_until_read(self) -> None:
+        assert self._socket is not None
+        deadline = monotonic() + SEND_TIMEOUT_SECONDS
+        pause = 0.00005
+        while unread := self._unread_bytes():
+            if monotonic() > deadline:
+                raise SinkBusy(f"the receiver at {self.path} does not read: {unread} bytes wait for it")
+            sleep(pause)
+            pause = min(pause * 2, 0.005)
+
+    def _unread_bytes(self) -> int:
+        assert self._socket is not None
+        answer = fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", answer)[0])

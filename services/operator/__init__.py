@@ -1,0 +1,1 @@
+"""The commands that look: `check`, `status`, `settings`. They change nothing and may run at any time, anywhere."""

@@ -1,0 +1,142 @@
+"""`cwpipe status`: what is queued, who works, how each group does, and whether the books balance."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+
+from shared import books, dead_letters, keys, queues, store
+from shared.books import Account, GroupState
+from shared.errors import Unreachable
+from shared.queues import ENRICHED, RAW, Route
+from shared.settings.load import Loaded
+from shared.settings.places import running_url
+from shared.settings.quantities import format_bytes
+
+
+class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue: batches not yet done, their bytes in Redis, the age of the oldest, and workers alive."""
+
+    name: str
+    batches: int
+    bytes: int
+    oldest_seconds: float
+    workers: int
+
+
+class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One group: its names, its books, how long ago it was read to its end, and why it cannot be read."""
+
+    account_id: str
+    region: str
+    log_group: str
+    source: str
+    read_seconds_ago: float | None
+    fault: str
+    books: Account
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole picture at one moment."""
+
+    queues: list[QueueStatus]
+    groups: list[GroupStatus]
+    total: Account
+    in_flight: int
+    """Events read and not accounted for by now; with empty queues, anything but 0 is a difference in the books."""
+    dead_letters: int
+    kept_originals: int
+    api_calls: int
+
+
+def show(loaded: Loaded, data_dir: Path, *, as_json: bool) -> None:
+    """Print the status. Raises Unreachable when there is no Redis to ask."""
+    url = loaded.settings.redis_url or running_url(data_dir)
+    if not url:
+        raise Unreachable(
+            f"nothing runs on {data_dir}, and no redis_url is set: start `cwpipe run` or name its --data-dir"
+        )
+    client = store.connect(url)
+    store.verify(client, url)
+    status = read(client, time.time())
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(status)))
+    else:
+        print("\n".join(lines(status)))
+
+
+def read(client: redis.Redis, now: float) -> Status:
+    """Return the status as Redis tells it; `now` is in seconds since 1970. Raises redis.RedisError."""
+    rows = books.read(client)
+    total = sum((account for _, account in rows.values()), Account())
+    return Status(
+        queues=[_queue(client, route, now) for route in (RAW, ENRICHED)],
+        groups=[_group(state, account, now) for state, account in rows.values()],
+        total=total,
+        in_flight=total.in_flight,
+        dead_letters=dead_letters.count(client),
+        kept_originals=int(client.zcard(keys.KEPT_ORIGINALS)),
+        api_calls=sum(int(count) for count in client.hvals(keys.API_CALLS)),
+    )
+
+
+def lines(status: Status) -> list[str]:
+    """Return the status as lines for people, the groups in trouble first."""
+    out = []
+    for queue in status.queues:
+        age = f", the oldest {queue.oldest_seconds:.0f} s old" if queue.batches else ""
+        out.append(
+            f"queue {queue.name:9} {queue.batches:>7,} batches {format_bytes(queue.bytes):>9}{age}; {queue.workers} workers"
+        )
+    out.append("")
+    for group in sorted(status.groups, key=lambda group: (not group.fault, group.region, group.log_group)):
+        read_ago = (
+            "never read to its end" if group.read_seconds_ago is None else f"read {group.read_seconds_ago:.0f} s ago"
+        )
+        out.append(
+            f"{group.region}  {group.log_group}  {read_ago}, {group.books.delivered:,} delivered of {group.books.fetched:,}"
+        )
+        if group.fault:
+            out.append(f"    cannot be read: {group.fault}")
+    out += ["", "books     " + ", ".join(f"{name} {getattr(status.total, name):,}" for name in books.ENTRIES)]
+    out.append(_balance(status))
+    out.append(
+        f"kept      {status.dead_letters:,} dead letters, {status.kept_originals:,} originals of oversize events; "
+        f"{status.api_calls:,} calls to AWS so far"
+    )
+    return out
+
+
+def _balance(status: Status) -> str:
+    if not status.in_flight:
+        return "balance   every event is accounted for"
+    if any(queue.batches for queue in status.queues):
+        return f"balance   {status.in_flight:,} events are on their way"
+    return f"balance   DIFFERENCE: {status.in_flight:,} events are not accounted for, though nothing is queued"
+
+
+def _queue(client: redis.Redis, route: Route, now: float) -> QueueStatus:
+    outstanding = keys.outstanding(route.queue)
+    oldest: list[Any] = list(client.zrange(outstanding, 0, 0, withscores=True))
+    return QueueStatus(
+        name=route.queue,
+        batches=int(client.zcard(outstanding)),
+        bytes=int(client.hget(keys.BYTES, route.queue) or 0),
+        oldest_seconds=round(now - oldest[0][1] / 1000, 1) if oldest else 0.0,
+        workers=queues.workers(client, route),
+    )
+
+
+def _group(state: GroupState, account: Account, now: float) -> GroupStatus:
+    return GroupStatus(
+        account_id=state.group.account_id,
+        region=state.group.region,
+        log_group=state.group.log_group,
+        source=state.source,
+        read_seconds_ago=round(now - state.read_ms / 1000, 1) if state.read_ms else None,
+        fault=state.fault,
+        books=account,
+    )

@@ -1,0 +1,124 @@
+"""CloudWatch Logs as we use it: find groups, read one page of events. Every call may block for up to 70 s."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
+
+from shared.aws import pages
+from shared.aws.faults import translate
+from shared.aws.pages import Page
+from shared.aws.sessions import SourceSession
+from shared.errors import CredentialsExpired, SourceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+_FILTER_EVENT = "before-parse.cloudwatch-logs.FilterLogEvents"
+
+
+class FoundGroup(Struct, frozen=True, kw_only=True):
+    """A log group as DescribeLogGroups tells of it."""
+
+    name: str
+    account_id: str
+    log_class: str
+    created_ms: int
+
+
+class LogsApi:
+    """One source in one region. Safe between threads.
+
+    Every method raises a SourceError, whose type tells whether to wait, and whose text names source and region.
+    `count_call` is told the operation at each call that goes out.
+    """
+
+    def __init__(self, session: SourceSession, source: str, region: str, count_call: Callable[[str], None]) -> None:
+        self._session = session
+        self.region = region
+        self._where = f"source {source}, region {region}"
+        self.region = region
+        self._count_call = count_call
+        self._lock = threading.Lock()
+        self._client: CloudWatchLogsClient | None = None
+
+    def groups(self, prefix: str) -> Iterator[FoundGroup]:
+        """Yield the groups whose name begins with `prefix` (empty: all of them), a call per 50."""
+        parameters = {"logGroupNamePrefix": prefix} if prefix else {}
+        token = ""
+        while True:
+            page = {"nextToken": token} if token else {}
+            answer = self._call("DescribeLogGroups", self._where, **parameters, **page)
+            for group in answer.get("logGroups", []):
+                yield FoundGroup(
+                    name=group["logGroupName"],
+                    account_id=_account_of(group.get("arn", "")) or self.account_id(),
+                    log_class=group.get("logGroupClass") or "STANDARD",
+                    created_ms=int(group.get("creationTime") or 0),
+                )
+            token = answer.get("nextToken") or ""
+            if not token:
+                return
+
+    def account_id(self) -> str:
+        """Return the account of the credentials, by STS."""
+        what, operation = self._where, "sts:GetCallerIdentity"
+        try:
+            self._count_call("GetCallerIdentity")
+            return str(self._session.sts_client(self.region).get_caller_identity()["Account"])
+        except (BotoCoreError, ClientError, ValueError) as error:
+            raise translate(error, operation, what) from error
+
+    def page(self, log_group: str, from_ms: int, to_ms: int, token: str = "") -> Page:
+        """Return one page of the events of all streams in [from_ms, to_ms], both included.
+
+        Raises TokenRefused when AWS no longer takes `token`.
+        """
+        # AWS ignores `interleaved` since 2019 and always does so; compatible servers still want to be asked.
+        parameters: dict[str, Any] = {
+            "logGroupName": log_group,
+            "startTime": max(0, from_ms),
+            "endTime": to_ms,
+            "interleaved": True,
+        }
+        if token:
+            parameters["nextToken"] = token
+        answer = self._call("FilterLogEvents", f"group {log_group}, {self._where}", **parameters)
+        page: Page = answer["page"]
+        return page
+
+    def _call(self, operation: str, what: str, **parameters: Any) -> dict[str, Any]:
+        """Call once; with credentials that have just expired, once more with new ones."""
+        try:
+            return self._call_once(operation, what, parameters)
+        except CredentialsExpired:
+            self._session.forget()
+            with self._lock:
+                self._client = None
+            return self._call_once(operation, what, parameters)
+
+    def _call_once(self, operation: str, what: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        self._count_call(operation)
+        try:
+            client = self._connected()
+            method = client.filter_log_events if operation == "FilterLogEvents" else client.describe_log_groups
+            return dict(method(**parameters))
+        except SourceError as error:
+            raise type(error)(f"{what}: {error}") from error
+        except (BotoCoreError, ClientError, ValueError) as error:
+            raise translate(error, f"logs:{operation}", what, with_token="nextToken" in parameters) from error
+
+    def _connected(self) -> "CloudWatchLogsClient":
+        with self._lock:
+            if self._client is None:
+                self._client = self._session.logs_client(self.region)
+                self._client.meta.events.register(_FILTER_EVENT, pages.hook)
+            return self._client
+
+
+def _account_of(arn: str) -> str:
+    """Return the account in arn:aws:logs:REGION:ACCOUNT:log-group:NAME, or nothing."""
+    parts = arn.split(":")
+    return parts[4] if len(parts) > 5 and parts[4].isdigit() else ""

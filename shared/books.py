@@ -1,0 +1,82 @@
+"""The books: what became of every event, by group, counted in the same transactions as the work itself.
+
+    fetched = delivered + duplicates + discarded + dead_lettered + still queued
+
+`sent_again` stands beside the balance: an upper bound of the datagrams that the receiver may have seen twice.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import msgspec
+import redis
+from redis.client import Pipeline
+
+from shared import keys
+from shared.messages import GroupRef
+
+Entry = Literal["fetched", "delivered", "duplicates", "discarded", "dead_lettered", "sent_again"]
+ENTRIES: tuple[Entry, ...] = get_args(Entry)
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """The books of one group, or of all: events since the first start."""
+
+    fetched: int = 0
+    delivered: int = 0
+    duplicates: int = 0
+    discarded: int = 0
+    dead_lettered: int = 0
+    sent_again: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Events read and not yet accounted for: 0 at any idle moment."""
+        return self.fetched - self.delivered - self.duplicates - self.discarded - self.dead_lettered
+
+    def __add__(self, other: "Account") -> "Account":
+        return Account(**{entry: getattr(self, entry) + getattr(other, entry) for entry in ENTRIES})
+
+    def __sub__(self, other: "Account") -> "Account":
+        return Account(**{entry: getattr(self, entry) - getattr(other, entry) for entry in ENTRIES})
+
+
+class GroupState(msgspec.Struct, frozen=True, kw_only=True):
+    """A group's names, and what its fetcher last said of it."""
+
+    group: GroupRef
+    source: str
+    fault: str = ""
+    """Why it cannot be read now; empty: it can."""
+    since_ms: int = 0
+    read_ms: int = 0
+    """When it was last read up to then."""
+
+
+def record(pipe: Pipeline, group_key: str, entries: Mapping[Entry, int]) -> None:
+    """Add `entries` to the books of one group, within the transaction in `pipe`."""
+    for entry, events in entries.items():
+        if events:
+            pipe.hincrby(keys.books(group_key), entry, events)
+
+
+def read(client: redis.Redis) -> dict[str, tuple[GroupState, Account]]:
+    """Return state and books of every group, by group key."""
+    states = {key.decode(): msgspec.json.decode(value, type=GroupState) for key, value in _groups(client).items()}
+    with client.pipeline(transaction=True) as pipe:
+        for group_key in states:
+            pipe.hgetall(keys.books(group_key))
+        rows = pipe.execute()
+    return {
+        group_key: (state, Account(**{name.decode(): int(count) for name, count in row.items()}))
+        for (group_key, state), row in zip(states.items(), rows, strict=True)
+    }
+
+
+def total(client: redis.Redis) -> Account:
+    """Return the books of all groups together."""
+    return sum((account for _, account in read(client).values()), Account())
+
+
+def _groups(client: redis.Redis) -> dict[bytes, bytes]:
+    return client.hgetall(keys.GROUPS)  # type: ignore[return-value]  # redis-py types sync and async answers as one

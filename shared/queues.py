@@ -1,0 +1,163 @@
+"""The two hops of the pipeline, and the transactions that move a batch over them.
+
+    fetcher --put--> raw --hand_over--> enriched --finish--> gone
+
+A batch is its payload, a key of its own. The payload's existence means "not done yet": every step deletes the payload
+it worked on in the same transaction that records what became of it. A job that finds no payload has nothing to do and
+returns, whoever ran it again and why. The RQ job beside it carries a reference and facts for people, as plain JSON.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from msgspec import Struct
+from redis.client import Pipeline
+from rq import Queue, get_current_job
+from rq.job import Retry
+from rq.serializers import JSONSerializer
+
+from shared import keys
+
+#: A job is retried for as long as its payload exists; only what cannot be decoded is given up, by us and not by RQ.
+FOREVER = Retry(max=1_000_000_000, interval=0, enqueue_at_front=True)
+
+#: Finished jobs stay visible for so long. Never 0: RQ would delete the job before its own bookkeeping is over.
+RESULT_SECONDS = 60
+
+
+#: What a job function returns to have its batch back at the head of the queue: it stops, the batch is not done.
+GIVE_BACK = FOREVER
+
+#: What a service that may not know RQ calls its queue.
+JobQueue = Queue
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One hop: the queue and the function that works on it. The dotted path is stored in Redis: a wire contract."""
+
+    queue: str
+    task: str
+
+
+RAW = Route(queue="raw", task="services.normalizer.normalize.normalize_batch")
+ENRICHED = Route(queue="enriched", task="services.forwarder.forward.forward_batch")
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What an operator wants to read about a batch; the job's arguments beside the batch id."""
+
+    account_id: str
+    region: str
+    log_group: str
+    group_key: str
+    streams: int
+    events: int
+    bytes: int
+    first: str
+    last: str
+
+
+def job_id(route: Route, batch_id: str) -> str:
+    """Return the RQ id of the job for `batch_id` on `route`: RQ keeps the jobs of all queues in one namespace."""
+    return f"{route.queue}-{batch_id}"
+
+
+def put(pipe: Pipeline, queue: Queue, route: Route, batch_id: str, payload: bytes, facts: dict[str, Any]) -> None:
+    """Add a batch and its job to the transaction in `pipe`, which must be past multi()."""
+    pipe.set(keys.payload(route.queue, batch_id), payload)
+    pipe.zadd(keys.outstanding(route.queue), {batch_id: int(time.time() * 1000)})
+    pipe.hincrby(keys.BYTES, route.queue, len(payload))
+    queue.enqueue_many(
+        [
+            Queue.prepare_data(
+                route.task,
+                args=(batch_id, facts),
+                timeout=-1,
+                result_ttl=RESULT_SECONDS,
+                failure_ttl=-1,
+                description="{events} events  {log_group}  {region}  {first} .. {last}".format(**facts),
+                job_id=job_id(route, batch_id),
+                retry=FOREVER,
+            )
+        ],
+        pipeline=pipe,
+    )
+
+
+def open_queue(client: redis.Redis, route: Route) -> Queue:
+    """Return RQ's queue for `route`, speaking JSON only. Asks the server for its version, so it may block."""
+    queue = Queue(route.queue, connection=client, serializer=JSONSerializer)
+    queue.get_redis_server_version()
+    return queue
+
+
+def take(client: redis.Redis, route: Route, batch_id: str) -> bytes | None:
+    """Return the payload of a batch, or None when its work is done."""
+    payload = client.get(keys.payload(route.queue, batch_id))
+    return payload if isinstance(payload, bytes) else None
+
+
+def finish(
+    client: redis.Redis,
+    route: Route,
+    batch_id: str,
+    size: int,
+    record: Callable[[Pipeline], None],
+    *,
+    unchanged: tuple[str, bytes | None] | None = None,
+) -> bool:
+    """Delete the payload of `size` bytes and, in the same transaction, do what `record` adds to it.
+
+    Return False, with nothing written, when the payload is gone, or when the key named in `unchanged` does not hold
+    the value given there: somebody else worked on the batch meanwhile.
+    """
+
+    def close(pipe: Pipeline) -> None:
+        pipe.delete(keys.payload(route.queue, batch_id))
+        pipe.zrem(keys.outstanding(route.queue), batch_id)
+        pipe.hincrby(keys.BYTES, route.queue, -size)
+        record(pipe)
+
+    return note(client, route, batch_id, close, unchanged=unchanged)
+
+
+def note(
+    client: redis.Redis,
+    route: Route,
+    batch_id: str,
+    record: Callable[[Pipeline], None],
+    *,
+    unchanged: tuple[str, bytes | None] | None = None,
+) -> bool:
+    """Do what `record` adds to a transaction while the batch is not done. False as with `finish`."""
+    payload = keys.payload(route.queue, batch_id)
+    with client.pipeline() as pipe:
+        try:
+            pipe.watch(payload, *((unchanged[0],) if unchanged else ()))  # type: ignore[no-untyped-call]
+            if not pipe.exists(payload) or (unchanged and pipe.get(unchanged[0]) != unchanged[1]):
+                return False
+            pipe.multi()
+            record(pipe)
+            pipe.execute()
+        except redis.WatchError:
+            return False
+    return True
+
+
+def outstanding(client: redis.Redis) -> dict[str, int]:
+    """Return the number of batches not yet done, by queue."""
+    return {route.queue: int(client.zcard(keys.outstanding(route.queue))) for route in (RAW, ENRICHED)}
+
+
+def times_given_back() -> int:
+    """Return how often the job in hand was started before: its worker died, or gave it back. 0 outside a job."""
+    job = get_current_job()
+    return int(job.number_of_retries or 0) if job else 0
+
+
+def workers(client: redis.Redis, route: Route) -> int:
+    """Return the number of workers alive on the queue of `route`, asked of Redis without RQ's clean-up."""
+    names = client.smembers(f"rq:workers:{route.queue}")
+    return sum(1 for name in names if client.exists(name))

@@ -1,0 +1,129 @@
+"""What the types cannot say: values that must make sense to others, and keys that need one another.
+
+Works on converted values from which those with a fault are left out, so that one fault does not cause another.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from shared.settings.faults import Faults
+from shared.settings.words import either
+
+#: sun_path of Linux is 108 bytes, one of them the final NUL.
+MAX_SOCKET_PATH_BYTES = 107
+#: The normalizer takes the next port, the forwarder the one after.
+MAX_METRICS_PORT = 65_535 - 2
+
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@]+):(?P<port>[0-9]{1,5})")
+_ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
+
+
+def check(values: Mapping[str, object], faults: Faults) -> None:
+    """Add a fault for each value, and each pair of values, that cannot work."""
+    for key, name, value in _texts(values, ""):
+        rule = next((rule for ending, rule in _RULES.items() if name.endswith(ending)), None)
+        if value and rule and (sentence := rule(value)):
+            faults.value(key, value, sentence)
+    sources = [source for source in _list(values.get("sources")) if isinstance(source, Mapping)]
+    _check_names(sources, faults)
+    for number, source in enumerate(sources):
+        _check_needed(source, f"sources[{number}]", faults)
+
+
+def _texts(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Yield dotted key, last part of it, and value, of every text."""
+    for name, value in table.items():
+        if isinstance(value, str):
+            yield f"{prefix}{name}", name, value
+        elif isinstance(value, Mapping):
+            yield from _texts(value, f"{prefix}{name}.")
+        for number, item in enumerate(_list(value)):
+            if isinstance(item, Mapping):
+                yield from _texts(item, f"{prefix}{name}[{number}].")
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _check_names(sources: list[Mapping[str, object]], faults: Faults) -> None:
+    first: dict[object, int] = {}
+    for number, source in enumerate(sources):
+        name = source.get("name")
+        if name in first:
+            faults.value(
+                f"sources[{number}].name", name, f"is the name of sources[{first[name]}] too; each needs its own"
+            )
+        elif name is not None:
+            first[name] = number
+
+
+def _check_needed(source: Mapping[str, object], prefix: str, faults: Faults) -> None:
+    for name, needed in (("external_id", "role_arn"), ("discard_field", "discard_regex")):
+        if source.get(name) and source.get(needed) == "":
+            faults.value(
+                f"{prefix}.{name}", source[name], f"has no meaning without {needed}; give that too, or neither"
+            )
+
+
+def _redis_url(value: str) -> str | None:
+    schemes = ("redis://", "rediss://", "unix://")
+    try:
+        url = urlsplit(value)
+        known = value.startswith(schemes) and (url.scheme == "unix" or url.port != 0)
+    except ValueError:  # a port that is no number; the text of the error would show the password
+        known = False
+    if known and (url.scheme != "unix" or url.path):
+        return None
+    return f'must begin {either(list(schemes))}, such as "redis://localhost:6379/0" or "unix:///run/redis.sock"'
+
+
+def _http_url(value: str) -> str | None:
+    try:
+        url = urlsplit(value)
+        known = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError:
+        known = False
+    return None if known else 'must be an http:// or https:// address, such as "https://logs.eu-west-1.amazonaws.com"'
+
+
+def _metrics_address(value: str) -> str | None:
+    parts = _HOST_AND_PORT.fullmatch(value)
+    if parts and 1 <= int(parts["port"]) <= MAX_METRICS_PORT:
+        return None
+    return f'must be host:port with a port from 1 to {MAX_METRICS_PORT}, such as "127.0.0.1:9108"'
+
+
+def _socket(value: str) -> str | None:
+    length = len(value.encode(errors="surrogateescape"))
+    if value.startswith("/") and "\0" not in value and length <= MAX_SOCKET_PATH_BYTES:
+        return None
+    return f"must be an absolute path of at most {MAX_SOCKET_PATH_BYTES} bytes"
+
+
+def _role_arn(value: str) -> str | None:
+    if _ROLE_ARN.fullmatch(value):
+        return None
+    return 'must be the ARN of an IAM role, such as "arn:aws:iam::123456789012:role/cwpipe"'
+
+
+def _regex(value: str) -> str | None:
+    try:
+        re.compile(value)
+    except re.error as error:
+        return f"must be a regular expression: {error.msg}, at character {(error.pos or 0) + 1}"
+    except (OverflowError, RecursionError):
+        return "must be a regular expression: this one is too large"
+    return None
+
+
+#: Ending of a key's name -> what it must be, or None if it is that. The first that fits holds.
+_RULES: dict[str, Callable[[str], str | None]] = {
+    "redis_url": _redis_url,
+    "_url": _http_url,
+    "metrics_address": _metrics_address,
+    "_socket": _socket,
+    "role_arn": _role_arn,
+    "_regex": _regex,
+}
