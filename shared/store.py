@@ -35,8 +35,11 @@ def connect(redis_url: str) -> redis.Redis:
             socket_connect_timeout=5,
             health_check_interval=15,
         )
-    except ValueError as error:
-        raise SettingsError([f"redis_url {redacted('redis_url', redis_url)}: {error}"]) from None
+    except ValueError:
+        # redis-py's own words may quote a part of the password.
+        raise SettingsError(
+            [f"redis_url {redacted('redis_url', redis_url)} is no URL of a Redis: redis://, rediss:// or unix://"]
+        ) from None
 
 
 def verify(client: redis.Redis, redis_url: str) -> None:

@@ -35,8 +35,8 @@ CLAIM_SECONDS = 12
 GRACE_SECONDS = 4
 #: Every worker looks for abandoned jobs so often.
 MAINTENANCE_SECONDS = 2
-#: RQ blocks in its read for this less 15 s, so an idle worker wakes every 2 s.
-WORKER_TTL_SECONDS = 17
+#: RQ blocks in its read for this less 15 s, so an idle worker wakes every second, to look for a stop.
+WORKER_TTL_SECONDS = 16
 BEAT_SECONDS = 3.0
 RECONNECT_SECONDS = 1.0
 

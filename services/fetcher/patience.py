@@ -40,7 +40,7 @@ class Patience:
             (FIRST_LASTING_SECONDS, LONGEST_LASTING_SECONDS) if error.lasting else (FIRST_SECONDS, LONGEST_SECONDS)
         )
         # Full jitter over the upper half: groups throttled together do not come back together.
-        return min(longest, first * 2.0 ** min(self._failures - 1, 20)) * random.uniform(0.5, 1.0)
+        return min(longest, first * 2.0 ** min(self._failures - 1, 20)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     def _is_hopeless(self, error: SourceError) -> bool:
         return isinstance(error, SourceUnreachable) and self._clock() - self._failing_since >= UNREACHABLE_SECONDS

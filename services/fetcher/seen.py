@@ -13,6 +13,7 @@ too many, so memory does not grow with the group. Two different events share a h
 from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import NamedTuple
 
 import redis
 from msgspec import Struct
@@ -74,7 +75,7 @@ class SeenEvents:
                 fresh.setdefault(hashed, event)
         return [(event, hashed) for hashed, event in fresh.items()]
 
-    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int) -> "_Addition | None":
+    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int) -> "Addition | None":
         """Write `fresh` within the transaction in `pipe`; give the result to `committed` once it went through."""
         if not fresh:
             return None
@@ -83,7 +84,7 @@ class SeenEvents:
         name = f"{min(times)}:{max(times)}:{size}:{sequence}"
         packed = array("Q", (hashed for _, hashed in fresh))
         pipe.hset(self._key, name, packed.tobytes())
-        return _Addition(_parse(name.encode()), packed)
+        return Addition(_parse(name.encode()), packed)
 
     def prune(self, pipe: Pipeline, swept_ms: int) -> list[str]:
         """Delete what nobody returns to, within the transaction in `pipe`; give the result to `committed`."""
@@ -92,7 +93,7 @@ class SeenEvents:
             pipe.hdel(self._key, *names)
         return names
 
-    def committed(self, addition: "_Addition | None", pruned: list[str]) -> None:
+    def committed(self, addition: "Addition | None", pruned: list[str]) -> None:
         """Bring memory in line with a transaction that went through."""
         for name in pruned:
             self._unload(name)
@@ -127,9 +128,9 @@ class SeenEvents:
         self._digests.difference_update(self._loaded.pop(name, ()))
 
 
-class _Addition(Struct, frozen=True):
+class Addition(NamedTuple):
     field: _Field
-    digests: array[int]
+    digests: "array[int]"
 
 
 def _parse(name: bytes) -> _Field:

@@ -81,7 +81,7 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, d
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             return file, {}, [f"{file}: is not UTF-8 text, at line {line}"]
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # its own error, or a number or a nesting beyond all bounds
             return file, {}, [f"{file}: is not TOML{_place(str(error), content.decode('utf-8-sig'))}"]
     return None, {}, []
 

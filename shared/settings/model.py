@@ -100,19 +100,19 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 256 * 1024**2
     kept_original_bytes: Annotated[
         Bytes,
-        Meta(ge=0, description="Bytes of originals of oversize events kept in Redis; beyond it the oldest go, counted."),
+        Meta(
+            ge=0, description="Bytes of originals of oversize events kept in Redis; beyond it the oldest go, counted."
+        ),
     ] = 32 * 1024**2
-    fetch_threads: Annotated[
-        int, Meta(ge=1, le=256, description="Groups that one fetcher reads at the same time.")
-    ] = 8
+    fetch_threads: Annotated[int, Meta(ge=1, le=256, description="Groups that one fetcher reads at the same time.")] = 8
 
 
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the programs say on standard error."""
 
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least level that is written.")
-    ] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level that is written.")] = (
+        "info"
+    )
     format: Annotated[
         Literal["console", "json"], Meta(description="`console`: lines for people. `json`: one object a line.")
     ] = "console"

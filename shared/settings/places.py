@@ -29,3 +29,9 @@ def child_environment(redis_url: str, config: Path | None) -> dict[str, str]:
     if config is not None:
         environment["CWPIPE_CONFIG"] = str(config.resolve())
     return environment
+
+
+def neutral_environment() -> dict[str, str]:
+    """Return our environment without what would configure a pipeline or name an AWS account."""
+    ours = ("CWPIPE_", "AWS_", "REDIS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}  # noqa: TID251 - handed on

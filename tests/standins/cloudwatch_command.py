@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from tests.standins.cloudwatch import CloudWatch
-from tests.standins.cloudwatch_virtual import numbered_message
+from tests.standins.cloudwatch_virtual import numbered_messages
 
 _HOUR_SECONDS = 3600
 
@@ -53,12 +53,8 @@ def _fill(aws: CloudWatch, options: argparse.Namespace) -> None:
             events_per_stream=options.events // options.streams,
             start_ms=hour_ago_ms if options.start_ms is None else options.start_ms,
             span_ms=options.span_seconds * 1000,
-            message_factory=lambda index: _padded(index, options.message_bytes),
+            message_factory=numbered_messages(options.message_bytes),
             ingestion_delay_ms=options.ingestion_delay_ms,
         )
         if options.prepare:
             group.prepare()
-
-
-def _padded(index: int, length: int) -> str:
-    return numbered_message(index).ljust(length, ".")[:length]

@@ -12,7 +12,7 @@ from tests.standins.cloudwatch_errors import ApiError, invalid
 from tests.standins.cloudwatch_events import MAX_PAGE_BYTES, MAX_PAGE_EVENTS, event_id
 from tests.standins.cloudwatch_groups import Details, Group, Groups, StoredGroup
 from tests.standins.cloudwatch_request import DEFAULT_ACCOUNT, Parameters, Request, parse_arn
-from tests.standins.cloudwatch_virtual import MessageFactory, Plan, VirtualGroup, numbered_message
+from tests.standins.cloudwatch_virtual import MessageFactory, Plan, VirtualGroup, numbered_messages
 
 Clock = Callable[[], int]
 
@@ -119,17 +119,17 @@ class Contents:
         events_per_stream: int,
         start_ms: int,
         span_ms: int,
-        message_factory: MessageFactory = numbered_message,
+        message_factory: MessageFactory | None = None,
         ingestion_delay_ms: int = 0,
         account: str = DEFAULT_ACCOUNT,
     ) -> VirtualGroup:
-        """Make a group whose events are computed: number i of all says message_factory(i)."""
+        """Make a group whose events are computed: number i of all says message_factory(i), by default 200 bytes."""
         plan = Plan(
             streams=streams,
             events_per_stream=events_per_stream,
             start_ms=start_ms,
             span_ms=span_ms,
-            message=message_factory,
+            message=message_factory or numbered_messages(),
             ingestion_delay_ms=ingestion_delay_ms,
         )
         group = VirtualGroup(Details(account=account, region=region, name=name, created_ms=start_ms), plan)

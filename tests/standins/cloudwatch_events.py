@@ -49,9 +49,14 @@ class Event(NamedTuple):
         return Position(self.timestamp_ms, self.ingestion_ms, self.sequence)
 
 
+def event_number(timestamp_ms: int, sequence: int) -> int:
+    """Return an event's eventId as a number."""
+    return (timestamp_ms << _ID_TIME_SHIFT) | (sequence * _ID_SCRAMBLE & _ID_LOW_MASK)
+
+
 def event_id(timestamp_ms: int, sequence: int) -> str:
     """Return 56 digits whose upper bits are the timestamp, as AWS makes them."""
-    return f"{(timestamp_ms << _ID_TIME_SHIFT) | (sequence * _ID_SCRAMBLE & _ID_LOW_MASK):056d}"
+    return f"{event_number(timestamp_ms, sequence):056d}"
 
 
 def json_text(text: str) -> bytes:

@@ -1,12 +1,14 @@
 """A log group of any size that stores nothing: event number i is computed, and so is the place of a timestamp.
 
 Events are dealt to the streams in turn and spread evenly over the time span, so several may share a millisecond.
-Pages are kept once made, up to a bound, and joined as bytes: the stand-in must be faster than what reads from it.
+What was made is kept, up to a bound, as bytes that pages are cut from: the stand-in must be faster than what reads from it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+from tests.standins.cloudwatch_blocks import BLOCK_EVENTS, Block, Quote, make_block
 from tests.standins.cloudwatch_events import (
     EVENT_OVERHEAD_BYTES,
     Chunk,
@@ -14,9 +16,9 @@ from tests.standins.cloudwatch_events import (
     Limits,
     Position,
     Query,
-    event_id,
-    json_text,
+    event_number,
     make_event,
+    message_size,
 )
 from tests.standins.cloudwatch_groups import SEQUENCE, Details, Group, Stream
 
@@ -24,12 +26,13 @@ MessageFactory = Callable[[int], str]
 
 #: Virtual groups number their events in ranges this far apart, and apart from what is stored.
 _SEQUENCES_A_GROUP = 1 << 48
-_FILLER = "the quick brown fox jumps over the lazy dog " * 4
+_AFTER_NUMBER = " level=info user=alice action=read result=ok "
 
 
-def numbered_message(index: int) -> str:
-    """Return a message of 200 bytes that tells its events apart."""
-    return f"event {index:012d} level=info {_FILLER}"[:200]
+def numbered_messages(length: int = 200) -> MessageFactory:
+    """Return a factory of messages of this many bytes, at least 18, that tells its events apart."""
+    rest = _AFTER_NUMBER.ljust(length, ".")[: length - 18]
+    return lambda index: f"event {index:012d}{rest}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +43,11 @@ class Plan:
     events_per_stream: int
     start_ms: int
     span_ms: int
-    message: MessageFactory = numbered_message
+    message: MessageFactory = field(default_factory=numbered_messages)
     ingestion_delay_ms: int = 0
     """An event is ingested, and visible, this long after its timestamp."""
     kept_bytes: int = 512 * 1024 * 1024
-    """How much of the pages that were made is kept to be served again."""
+    """How much of what was made is kept to be served again."""
 
     @property
     def total(self) -> int:
@@ -70,15 +73,16 @@ class Plan:
 
 
 class VirtualGroup(Group):
-    """A group that computes its events. Without locks: nothing in it changes but the pages kept."""
+    """A group that computes its events. Without locks: nothing in it changes but the blocks kept."""
 
     def __init__(self, details: Details, plan: Plan) -> None:
         super().__init__(details)
         self.plan = plan
         self._base = next(SEQUENCE) * _SEQUENCES_A_GROUP
-        self._pages: dict[tuple[int, int, int, int], tuple[bytes, int]] = {}
+        self._blocks: dict[int, Block] = {}
         self._kept_bytes = 0
         self._streams: list[Stream] = []
+        self._heads = [f'{{"logStreamName":"{plan.stream(n)}","timestamp":' for n in range(plan.streams)]
 
     def scan(self, query: Query, after: Position | None, now_ms: int) -> Iterator[Event]:
         """Yield the visible events that `query` wants after a position, in its direction."""
@@ -116,8 +120,7 @@ class VirtualGroup(Group):
         indexes = self._indexes(query, after, now_ms)
         if not indexes:
             return Chunk()
-        key = (indexes.start, indexes.stop, limits.events, limits.bytes)
-        body, count = self._pages.get(key) or self._make_page(key)
+        body, count = self._page(indexes, limits)
         end = indexes.start + count
         return Chunk(
             body=body,
@@ -127,42 +130,56 @@ class VirtualGroup(Group):
             more=end < indexes.stop,
         )
 
-    def prepare(self, limits: Limits | None = None) -> None:
-        """Make and keep the pages that a reader from the start meets, before it comes."""
-        first = 0
-        bounds = limits or Limits()
-        while first < self.plan.total:
-            first += self._make_page((first, self.plan.total, bounds.events, bounds.bytes))[1]
+    def prepare(self) -> None:
+        """Make every event before a reader comes, as far as they are kept."""
+        for number in range(-(-self.plan.total // BLOCK_EVENTS)):
+            self._block(number)
 
-    def _make_page(self, key: tuple[int, int, int, int]) -> tuple[bytes, int]:
-        page = self._join(*key)
-        if self._kept_bytes + len(page[0]) <= self.plan.kept_bytes:
-            self._pages[key] = page
-            self._kept_bytes += len(page[0])
-        return page
-
-    def _join(self, first: int, stop: int, max_events: int, max_bytes: int) -> tuple[bytes, int]:
-        """Return the events from `first` on that fit, joined, and their number."""
-        plan = self.plan
-        wires: list[bytes] = []
-        size = 0
-        for index in range(first, min(stop, first + max_events)):
-            message = plan.message(index)
-            size += EVENT_OVERHEAD_BYTES + (len(message) if message.isascii() else len(message.encode()))
-            if size > max_bytes and wires:
+    def _page(self, indexes: range, limits: Limits) -> tuple[bytes, int]:
+        """Return as many events of a run as fit, always one, joined; and their number."""
+        parts: list[bytes] = []
+        place, stop = indexes.start, min(indexes.stop, indexes.start + limits.events)
+        room = limits.bytes
+        while place < stop:
+            number, first = divmod(place, BLOCK_EVENTS)
+            block = self._block(number)
+            end = block.fitting(first, min(BLOCK_EVENTS, first + stop - place), room)
+            if end == first and parts:
                 break
-            timestamp_ms = plan.timestamp(index)
+            end = max(end, first + 1)
+            parts.append(block.part(first, end))
+            room -= block.weight(first, end)
+            place += end - first
+            if room <= 0:
+                break
+        return b",".join(parts), place - indexes.start
+
+    def _block(self, number: int) -> Block:
+        """Return a block, made now or kept from before."""
+        block = self._blocks.get(number)
+        if block is None:
+            first = number * BLOCK_EVENTS
+            block = make_block(partial(self._wires, range(first, min(self.plan.total, first + BLOCK_EVENTS))))
+            if self._kept_bytes + len(block.body) <= self.plan.kept_bytes:
+                self._blocks[number] = block
+                self._kept_bytes += len(block.body)
+        return block
+
+    def _wires(self, indexes: range, quote: Quote) -> tuple[list[str], list[int]]:
+        """Return events and their sizes, the way `make_event` writes them, but fast: hence one long expression."""
+        plan, heads, base = self.plan, self._heads, self._base
+        start_ms, span_ms, total, streams = plan.start_ms, plan.span_ms, plan.total, plan.streams
+        wires: list[str] = []
+        sizes: list[int] = []
+        for index in indexes:
+            message = plan.message(index)
+            sizes.append(len(message) + EVENT_OVERHEAD_BYTES if message.isascii() else message_size(message))
+            timestamp_ms = start_ms + index * span_ms // total
             wires.append(
-                b'{"logStreamName":"%b","timestamp":%d,"message":%b,"ingestionTime":%d,"eventId":"%b"}'
-                % (
-                    plan.stream(index).encode(),
-                    timestamp_ms,
-                    json_text(message),
-                    timestamp_ms + plan.ingestion_delay_ms,
-                    event_id(timestamp_ms, self._base + index).encode(),
-                ),
+                f'{heads[index % streams]}{timestamp_ms},"message":{quote(message)},"ingestionTime":'
+                f'{timestamp_ms + plan.ingestion_delay_ms},"eventId":"{event_number(timestamp_ms, base + index):056d}"}}',
             )
-        return b",".join(wires), len(wires)
+        return wires, sizes
 
     def _indexes(self, query: Query, after: Position | None, now_ms: int) -> range:
         """Return the numbers of the visible events in the query's time range after a position, in its direction."""

@@ -1,0 +1,42 @@
+# A fresh machine needs python3 (3.11 or newer, with venv) and make; the first target that is run sets up .venv.
+# CONTRIBUTING.md says more.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/ready  ## run the whole pipeline here, on stand-ins: needs no AWS account, no Wazuh
+	@$(BIN)/cwpipe demo
+
+test: .venv/ready  ## run all tests: real processes, a real Valkey, real sockets; needs no network
+	$(BIN)/pytest
+
+check: .venv/ready  ## lint, types, import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/uv lock --check
+
+bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minutes
+	$(BIN)/python -m tests.benchmarks.pipeline
+
+docs: .venv/ready  ## write cwpipe.example.toml and docs/settings.md anew from the settings' definitions
+	$(BIN)/python -m shared.settings.document
+
+clean:  ## remove .venv and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit("cwpipe needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(BIN)/uv sync --quiet --locked --python $(BIN)/python --group dev --extra demo
+	@touch $@

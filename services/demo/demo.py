@@ -1,0 +1,147 @@
+"""What `cwpipe demo` does: fill a CloudWatch of its own, run the pipeline once, and show what arrived."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic, sleep
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from services.demo.loader import DemoGroup
+from shared.errors import CwpipeError, Incomplete, SettingsError
+from shared.settings.places import neutral_environment
+
+_SETTINGS = """\
+[wazuh]
+queue_socket = "{socket}"
+
+[[sources]]
+name            = "demo"
+regions         = ["us-east-1", "eu-west-1"]
+log_groups      = ["/demo/*"]
+only_logs_after = "1d"
+
+[log]
+level = "warning"
+"""
+
+
+def demonstrate(events: int) -> None:
+    """Run the demo and show it on standard output; everything it makes is in a directory that goes with it. Blocks.
+
+    Raises SettingsError when the demo's extra packages are missing, Incomplete when not everything arrived.
+    """
+    try:
+        import moto.server  # noqa: F401
+    except ImportError:
+        raise SettingsError(["the demo needs its extra packages: install cwpipe[demo], or run `make demo`"]) from None
+    from services.demo import loader
+
+    console = Console(highlight=False)
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cwpipe-demo-")))
+        endpoint_url = _start_cloudwatch(stack)
+        console.print(f"A CloudWatch Logs of this machine's own answers at {endpoint_url}.")
+        began = monotonic()
+        groups = loader.groups(events)
+        loaded = {f"{group.region} {group.name}": loader.load(group, endpoint_url) for group in groups}
+        streams = sum(len(group.streams) for group in groups)
+        console.print(
+            f"Put {sum(loaded.values()):,} events into {len(groups)} log groups, 2 regions and {streams} streams, "
+            f"real log lines of this machine among them ({monotonic() - began:.1f} s)."
+        )
+        receiver = _start_receiver(stack, place)
+        console.print("\n[bold]$ cwpipe run --once[/bold]")
+        code = _run(place, endpoint_url)
+        receiver.terminate()
+        receiver.wait(10)
+        report = json.loads((place / "received.json").read_text())
+        if code:
+            raise CwpipeError.with_code("the run did not end well, see above", code)
+        _show(console, groups, loaded, report)
+
+
+def _start_cloudwatch(stack: ExitStack) -> str:
+    process = subprocess.Popen([sys.executable, "-m", "services.demo.cloudwatch"], stdout=subprocess.PIPE, text=True)
+    stack.callback(_end, process)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    if not url:
+        raise CwpipeError("the stand-in of CloudWatch did not start")
+    return url
+
+
+def _start_receiver(stack: ExitStack, place: Path) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "services.demo.receiver",
+        str(place / "queue"),
+        "--report",
+        str(place / "received.json"),
+    ]
+    process = subprocess.Popen(command)
+    stack.callback(_end, process)
+    deadline = monotonic() + 10
+    while not (place / "queue").exists():
+        if process.poll() is not None or monotonic() > deadline:
+            raise CwpipeError("the stand-in of analysisd did not start")
+        sleep(0.02)
+    return process
+
+
+def _run(place: Path, endpoint_url: str) -> int:
+    settings = place / "cwpipe.toml"
+    settings.write_text(_SETTINGS.format(socket=place / "queue"))
+    environment = neutral_environment()
+    environment |= {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_ENDPOINT_URL": endpoint_url}
+    command = [
+        sys.executable,
+        "-m",
+        "services",
+        "run",
+        "--once",
+        "--config",
+        str(settings),
+        "--data-dir",
+        str(place / "data"),
+    ]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _show(console: Console, groups: list[DemoGroup], loaded: dict[str, int], report: dict[str, dict[str, int]]) -> None:
+    table = Table(title="What arrived on the socket", title_justify="left", show_footer=True)
+    table.add_column("region", footer="total")
+    table.add_column("log group")
+    table.add_column("streams", justify="right", footer=str(sum(len(group.streams) for group in groups)))
+    table.add_column("put", justify="right", footer=f"{sum(loaded.values()):,}")
+    table.add_column("arrived", justify="right", footer=f"{sum(report['counts'].values()):,}")
+    for group in groups:
+        name = f"{group.region} {group.name}"
+        arrived = report["counts"].get(name, 0)
+        table.add_row(group.region, group.name, str(len(group.streams)), f"{loaded[name]:,}", f"{arrived:,}")
+    console.print()
+    console.print(table)
+    console.print("\nOne datagram of each group, as analysisd reads it:")
+    for sample in report["samples"].values():
+        console.print(f"  [dim]{escape(str(sample)[:400])}[/dim]", soft_wrap=True)
+    if report["counts"] != loaded:
+        raise Incomplete(f"put {loaded}, but {report['counts']} arrived")
+    console.print("\nEvery event arrived, once.")
+
+
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
