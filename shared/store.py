@@ -38,7 +38,7 @@ def connect(redis_url: str) -> redis.Redis:
     except ValueError:
         # redis-py's own words may quote a part of the password.
         raise SettingsError(
-            [f"redis_url {redacted('redis_url', redis_url)} is no URL of a Redis: redis://, rediss:// or unix://"]
+            [f"redis_url {redacted('redis_url', redis_url)} is no redis://, rediss:// or unix:// URL"]
         ) from None
 
 

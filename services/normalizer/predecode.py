@@ -45,7 +45,13 @@ _BARE_DATES = tuple(
         (rb"1\d\d\d.{6}\...\d .{6}(?: |. )", 14),
     )
 )
+# Apple's form is cut at brackets, of which an origin may have some: there is no safe place to splice one in.
 _APPLE_DATE = re.compile(rb"\[T.{3} .{4}\...\... ..:", re.DOTALL)
+_APPLE_PLACES = re.compile(rb"(?:\A.{25}|\[Message )[\x00-\x20]*\{", re.DOTALL)
+
+_ANY_DATE = re.compile(
+    b"|".join(form.pattern for form, _ in _DATES + _BARE_DATES) + b"|" + _APPLE_DATE.pattern, re.DOTALL
+)
 
 _WORD = rb"[-A-Za-z0-9()@_./]*"
 _HOST = re.compile(_WORD + rb"(: | )")
@@ -56,7 +62,7 @@ _SOLARIS_ID = re.compile(rb"\[ID [^\]]*\].?", re.DOTALL)
 
 # Two decoders hand the rest of such a line to the JSON decoder, as analysisd's own messages.
 _OWN_MESSAGE = re.compile(rb"wazuh: FIM DB: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d active-response/bin/[^ ]+: ", re.IGNORECASE)
-_ALERT = re.compile(rb"(?:ossec: )?Alert Level:?")
+_ALERT = re.compile(rb"(?:ossec: )?Alert Level")
 
 
 def find_object(log: bytes) -> int:
@@ -66,7 +72,13 @@ def find_object(log: bytes) -> int:
         return found
     if log.find(b"{") < 0 and log.find(b"Alert Level") < 0:
         return NOWHERE
-    places = {_read_at(log, position) for position in _starts(log)} - {NOWHERE}
+    # Month names with a two-byte second letter ("Mär") are looked at as if they had one.
+    looked_at = log[1:] if log.startswith(b"\xc3\xa4", 1) else log
+    if not _ANY_DATE.match(looked_at):
+        return _read_at(log, 0)
+    if _APPLE_DATE.match(looked_at):
+        return UNSAFE if _APPLE_PLACES.search(log) else NOWHERE
+    places = {_read_at(log, position) for position in _starts(log, looked_at)} - {NOWHERE}
     if not places:
         return NOWHERE
     place = places.pop()
@@ -80,18 +92,14 @@ def _read_at(log: bytes, position: int) -> int:
     return json_object.start(log, own_message.end() if own_message else position)
 
 
-def _starts(log: bytes) -> list[int]:
+def _starts(log: bytes, looked_at: bytes) -> list[int]:
     """Return where the decoders begin to look at `log`, one place for each opinion that analysisd may have of it."""
-    # Month names with a two-byte second letter ("Mär") are looked at as if they had one.
-    looked_at = log[1:] if log.startswith(b"\xc3\xa4", 1) else log
     for form, lengths in _DATES:
         if form.match(looked_at):
             return [_behind_host(log, length) for length in lengths]
     for form, length in _BARE_DATES:
         if form.match(looked_at):
             return [_behind_blanks(log, length) if length == 14 else length]
-    if _APPLE_DATE.match(looked_at):
-        return [25, *(tag.end() for tag in re.finditer(rb"\[Message ", log))]
     return [0]
 
 
