@@ -46,7 +46,7 @@ def demonstrate(events: int) -> None:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cwpipe-demo-")))
         endpoint_url = _start_cloudwatch(stack)
-        console.print(f"A CloudWatch Logs of this machine's own answers at {endpoint_url}.")
+        console.print(f"A CloudWatch Logs of this machine's own answers at {endpoint_url}.", soft_wrap=True)
         began = monotonic()
         groups = loader.groups(events)
         loaded = {f"{group.region} {group.name}": loader.load(group, endpoint_url) for group in groups}

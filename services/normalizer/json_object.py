@@ -14,8 +14,8 @@ from services.normalizer import reserved
 #: cJSON gives up, and analysisd loses all fields, beyond 1,000 levels. Other parsers on the way stop earlier.
 MAX_DEPTH = 900
 
-_CJSON_BLANKS = bytes(range(0x21))
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+#: What cJSON skips before a value: every byte up to the space, and a byte order mark.
+BLANKS = bytes(range(0x21)) + b"\xef\xbb\xbf"
 # What analysisd's decoder `json` takes: `{`, spaces, `"`. Its `json-msgraph` hands on anything that cJSON can begin to
 # read, and for cJSON every byte up to the space is white space.
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?[\x00-\x20]*(\{[\x00-\x20]*(?:"|\}[\x00-\x20]*\Z))')

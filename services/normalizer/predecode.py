@@ -123,3 +123,8 @@ def _behind_host(log: bytes, position: int) -> int:
         position = program.end()
     solaris_id = _SOLARIS_ID.match(log, position)
     return solaris_id.end() if solaris_id else position
+
+
+def preamble(log: bytes, place: int) -> bytes:
+    """Return what stays before the object at `place`: date, host and program, but no mere white space."""
+    return log[:place] if log[:place].strip(json_object.BLANKS) else b""

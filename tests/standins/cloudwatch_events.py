@@ -5,7 +5,7 @@ Order is (timestamp, ingestion time, arrival). A position is a place in that ord
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -120,9 +120,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The events of one page, joined with commas."""
+    """The events of one page, in runs that are joined with commas already: they are long, and copied as little as may be."""
 
-    body: bytes = b""
+    runs: Sequence[bytes | memoryview] = ()
     count: int = 0
     last: Position | None = None
     tail: list[Position] = field(default_factory=list)
@@ -145,4 +145,4 @@ def cut(events: Iterable[Event], limits: Limits) -> Chunk:
         wires.append(event.wire)
         last = event.position
         tail.append(last)
-    return Chunk(body=b",".join(wires), count=len(wires), last=last, tail=list(tail), more=more)
+    return Chunk(runs=[b",".join(wires)] if wires else [], count=len(wires), last=last, tail=list(tail), more=more)

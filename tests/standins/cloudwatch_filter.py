@@ -1,5 +1,6 @@
 """FilterLogEvents: the events of a group in one order, over pages whose tokens are positions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.standins import cloudwatch_tokens as tokens
@@ -83,7 +84,7 @@ def _repeated(contents: Contents, request: Request, page: _Page) -> bytes | None
     if sent is None or contents.token_repeats.get(sent, 0) >= page.paging.repeat_token:
         return None
     contents.token_repeats[sent] = contents.token_repeats.get(sent, 0) + 1
-    return _answer(b"", sent)
+    return _answer([], sent)
 
 
 def _page(contents: Contents, request: Request, group: Group, query: Query, page: _Page) -> bytes:
@@ -105,8 +106,7 @@ def _page(contents: Contents, request: Request, group: Group, query: Query, page
             again=chunk.tail,
         )
         next_token = tokens.write(token)
-    repeated = [event.wire for event in again]
-    return _answer(b",".join([*repeated, chunk.body] if chunk.count else repeated), next_token)
+    return _answer([*(event.wire for event in again), *chunk.runs], next_token)
 
 
 def _less(limits: Limits, again: list[Event]) -> Limits:
@@ -120,8 +120,13 @@ def _less(limits: Limits, again: list[Event]) -> Limits:
     )
 
 
-def _answer(events: bytes, next_token: str | None) -> bytes:
-    tail = b'],"searchedLogStreams":[]}'
+def _answer(runs: Sequence[bytes | memoryview], next_token: str | None) -> bytes:
+    pieces: list[bytes | memoryview] = [b'{"events":[']
+    for run in runs:
+        pieces += (run, b",")
+    if runs:
+        pieces.pop()
+    pieces.append(b'],"searchedLogStreams":[]')
     if next_token is not None:
-        tail = b'],"searchedLogStreams":[],"nextToken":"%b"}' % next_token.encode()
-    return b"".join((b'{"events":[', events, tail))
+        pieces.append(b',"nextToken":"%b"' % next_token.encode())
+    return b"".join([*pieces, b"}"])

@@ -120,10 +120,10 @@ class VirtualGroup(Group):
         indexes = self._indexes(query, after, now_ms)
         if not indexes:
             return Chunk()
-        body, count = self._page(indexes, limits)
+        runs, count = self._page(indexes, limits)
         end = indexes.start + count
         return Chunk(
-            body=body,
+            runs=runs,
             count=count,
             last=self._position(end - 1),
             tail=[self._position(index) for index in range(max(indexes.start, end - limits.tail), end)],
@@ -135,24 +135,24 @@ class VirtualGroup(Group):
         for number in range(-(-self.plan.total // BLOCK_EVENTS)):
             self._block(number)
 
-    def _page(self, indexes: range, limits: Limits) -> tuple[bytes, int]:
-        """Return as many events of a run as fit, always one, joined; and their number."""
-        parts: list[bytes] = []
+    def _page(self, indexes: range, limits: Limits) -> tuple[list[memoryview], int]:
+        """Return as many events as fit, always one, and their number."""
+        runs: list[memoryview] = []
         place, stop = indexes.start, min(indexes.stop, indexes.start + limits.events)
         room = limits.bytes
         while place < stop:
             number, first = divmod(place, BLOCK_EVENTS)
             block = self._block(number)
             end = block.fitting(first, min(BLOCK_EVENTS, first + stop - place), room)
-            if end == first and parts:
+            if end == first and runs:
                 break
             end = max(end, first + 1)
-            parts.append(block.part(first, end))
+            runs.append(block.run(first, end))
             room -= block.weight(first, end)
             place += end - first
             if room <= 0:
                 break
-        return b",".join(parts), place - indexes.start
+        return runs, place - indexes.start
 
     def _block(self, number: int) -> Block:
         """Return a block, made now or kept from before."""
