@@ -38,5 +38,5 @@ clean:  ## remove .venv and caches
 	@$(PYTHON) -c 'import sys; sys.exit("cwpipe needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	$(BIN)/uv sync --quiet --locked --python $(BIN)/python --group dev --extra demo
+	@$(BIN)/uv sync --quiet --locked --compile-bytecode --python $(BIN)/python --group dev --extra demo
 	@touch $@

@@ -48,6 +48,7 @@ class Fetching:
         self._budget = budget
         self._stop = stop
         self._owners: dict[str, tuple[int, GroupTask]] = {}
+        self._missing: dict[tuple[str, str], set[str]] = {}
         self._lock = threading.Lock()
 
     def may_go_on(self) -> bool:
@@ -75,6 +76,15 @@ class Fetching:
                     log.info("group is gone", group=task.group.log_group, region=region)
                     task.retired = True
                     del self._owners[group_key]
+
+    def note_missing(self, source: Source, name: str, region: str, *, missing: bool) -> None:
+        """Note whether a name of the settings exists in `region`; it is at fault when it exists in none of the source's."""
+        with self._lock:
+            without = self._missing.setdefault((source.name, name), set())
+            (without.add if missing else without.discard)(region)
+            nowhere = len(without) == len(source.regions)
+        why = f"source {source.name}: there is no log group of this name in {', '.join(source.regions)}: correct log_groups or regions"
+        self.fault(f"group {name}", why if nowhere else "")
 
     def fault(self, what: str, why: str) -> None:
         """Note, and say once, why `what` cannot be read; an empty `why` takes it back."""
@@ -118,13 +128,7 @@ class DiscoveryTask:
 
     def _take(self, found: discovery.Discovered) -> None:
         for name in self._source.log_groups:
-            missing = name in found.missing
-            self._fetching.fault(
-                f"group {name} in {self._region}",
-                f"source {self._source.name}: there is no log group of this name: correct log_groups or regions"
-                if missing
-                else "",
-            )
+            self._fetching.note_missing(self._source, name, self._region, missing=name in found.missing)
         for group in found.groups:
             if group.log_class == discovery.READABLE_CLASS:
                 reference = discovery.reference(group, self._region)

@@ -27,12 +27,16 @@ class _Anything(msgspec.Struct):
 
 _VALIDATE = msgspec.json.Decoder(_Anything).decode
 
-# cJSON copies 63 characters of a number and then expects it to end. One translated copy of a body answers whether it
-# may hold a longer one, and whether it may hold a reserved word in any case.
-_FOLD = bytes(ord("0") if byte in b"0123456789+-.eE" else byte for byte in bytes(range(256)).lower())
-_FOLDED_NUMBER = b"0" * 64
-_FOLDED_WORDS = tuple(word.translate(_FOLD) for word in reserved.WORDS)
-_CLOUDWATCH, _INTEGRATION = _FOLDED_WORDS
+# Whether a body may hold a reserved word in any case, or a number that is too long, is asked of one translated copy.
+# It holds one letter for every two at the same place of the two words, so that one search finds both of them, and 0 for
+# what numbers consist of, but for the `e`. cJSON takes 63 characters of a number and then expects it to end; of 64
+# characters, at least 31 in a row are no `e`.
+_FOLD = bytes(range(256)).lower()
+for _one, _other in zip(*reserved.WORDS, strict=False):
+    _FOLD = _FOLD.replace(_FOLD[_one : _one + 1], _FOLD[_other : _other + 1])
+_FOLD = bytes(ord("0") if byte in b"0123456789+-." else letter for byte, letter in enumerate(_FOLD))
+_FOLDED_WORD = reserved.WORDS[0].translate(_FOLD)
+_FOLDED_NUMBER = b"0" * 31
 _LONG_NUMBER = re.compile(rb"[0-9+\-.eE]{64}")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{[]}")
@@ -54,9 +58,10 @@ def protected(body: bytes) -> bytes | None:
     folded = body.translate(_FOLD)
     if folded.find(_FOLDED_NUMBER) >= 0 and _LONG_NUMBER.search(_STRING.sub(b"", body)):
         return None
-    if len(body) > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if len(body) > 2 * MAX_DEPTH and _depth(body) > MAX_DEPTH:
         return None
-    if folded.find(_CLOUDWATCH) < 0 and folded.find(_INTEGRATION) < 0 and not _has_unicode_escape(body):
+    # An escape may spell a letter of a word. One byte is found much faster than two, and most bodies have no backslash.
+    if folded.find(_FOLDED_WORD) < 0 and (ord("\\") not in body or body.find(b"\\u") < 0):
         return body
     return reserved.rename(body)
 
@@ -64,17 +69,6 @@ def protected(body: bytes) -> bytes | None:
 def wrapped(text: bytes) -> bytes:
     """Return the object `{"message": text}`. `text` is valid UTF-8 without NUL."""
     return b'{"message":%b}' % msgspec.json.encode(text.decode())
-
-
-def spliced(opening: bytes, body: bytes) -> bytes:
-    """Return the object `body` with what `opening` opens as its first member."""
-    is_empty = body[1] != ord('"') and body.find(b'"') < 0
-    return b"".join((opening, b"" if is_empty else b",", body[1:]))
-
-
-def _has_unicode_escape(body: bytes) -> bool:
-    # Bodies without any backslash are the rule, and one byte is found several times faster than two.
-    return body.find(b"\\") >= 0 and body.find(b"\\u") >= 0
 
 
 def _depth(body: bytes) -> int:

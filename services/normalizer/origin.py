@@ -20,6 +20,7 @@ MAX_ORIGINS = 8_192
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
+_ENCODE = msgspec.json.Encoder().encode
 _MILLISECONDS = tuple(b".%03dZ" % number for number in range(1_000))
 
 
@@ -30,48 +31,50 @@ class Origin:
 
     def __init__(self, group: GroupRef, log_stream: str) -> None:
         self.header = header(location_of(group.region, group.log_group, log_stream))
-        self._members = b'{"cloudwatch":{"account_id":"%b","region":"%b","log_group":"%b","log_stream":"%b",' % (
+        self._members = b'{"cloudwatch":{"account_id":%b,"region":%b,"log_group":%b,"log_stream":%b,"event_id":' % (
             _json(group.account_id, MAX_ID_BYTES),
             _json(group.region, MAX_ID_BYTES),
             _json(group.log_group, MAX_NAME_BYTES),
             _json(log_stream, MAX_NAME_BYTES),
         )
 
-    def opening(self, event: LogEvent, truncated: bytes = b"") -> bytes:
-        """Return `{"cloudwatch":{...}`, to be followed by `}` or by `,` and more members.
+    def datagram(self, event: LogEvent, body: bytes, preamble: bytes = b"", truncated: bytes = b"") -> bytes:
+        """Return the datagram of the JSON object `body`, with `cloudwatch` as its first member.
 
-        Times are ISO strings: Wazuh would print a number of milliseconds as "1767225600123.000000".
-        `truncated` is a JSON list, which becomes the eighth member.
+        `preamble` goes before the object, `truncated`, a JSON list, into its origin. Times are ISO strings: Wazuh would
+        print a number of milliseconds as "1767225600123.000000".
         """
-        seconds, milliseconds = divmod(event.timestamp_ms, 1_000)
-        ingested_seconds, ingested_milliseconds = divmod(event.ingestion_ms, 1_000)
+        timestamp, ingested = event.timestamp_ms, event.ingestion_ms
         return b"".join(
             (
+                self.header,
+                preamble,
                 self._members,
-                b'"event_id":"',
                 id_of(event),
-                b'","timestamp":"',
-                _second(seconds),
-                _MILLISECONDS[milliseconds],
+                b',"timestamp":"',
+                _second(timestamp // 1_000),
+                _MILLISECONDS[timestamp % 1_000],
                 b'","ingestion_time":"',
-                _second(ingested_seconds),
-                _MILLISECONDS[ingested_milliseconds],
-                b'","truncated":%b}' % truncated if truncated else b'"}',
+                _second(ingested // 1_000),
+                _MILLISECONDS[ingested % 1_000],
+                b'","truncated":' + truncated if truncated else b'"',
+                b"}," if ord('"') in body else b"}",
+                body[1:],
             )
         )
 
 
 def id_of(event: LogEvent) -> bytes:
-    """Return the event id as the inside of a JSON string: digits, whatever AWS may one day send instead."""
+    """Return the event id as a JSON string: digits, whatever AWS may one day send instead."""
     event_id = event.event_id
-    if event_id.isalnum() and event_id.isascii() and len(event_id) <= MAX_ID_BYTES:
-        return event_id.encode()
+    if event_id.isascii() and "\0" not in event_id and len(event_id) <= MAX_ID_BYTES:
+        return _ENCODE(event_id)
     return _json(event_id, MAX_ID_BYTES)
 
 
 def _json(name: str, max_bytes: int) -> bytes:
-    """Return `name` as the inside of a JSON string that cJSON reads to its end: it would stop at a NUL."""
-    return msgspec.json.encode(fit(visible(name), max_bytes))[1:-1]
+    """Return `name` as a JSON string that cJSON reads to its end: it would stop at a NUL."""
+    return _ENCODE(fit(visible(name), max_bytes))
 
 
 @lru_cache(maxsize=1_024)

@@ -17,6 +17,8 @@ UNSAFE = -2
 #: Farther into a line an object is not looked at as one: no date, host and program are that long.
 MAX_PREAMBLE_BYTES = 1_024
 
+_BRACE = re.compile(rb'\{[\x00-\x20]*["}]')
+
 # Only the punctuation counts for analysisd. Each form with the lengths that the versions take off: behind a comma 24
 # or, before 4.13, 23; behind a fraction of a second by where the zone's colon stands, before 4.7 without the 30.
 _DATES: tuple[tuple[re.Pattern[bytes], tuple[int, ...]], ...] = tuple(
@@ -67,11 +69,13 @@ _ALERT = re.compile(rb"(?:ossec: )?Alert Level")
 
 def find_object(log: bytes) -> int:
     """Return where analysisd would begin to read `log` as a JSON object; NOWHERE or UNSAFE if there is no such place."""
+    if log[:2] == b'{"':
+        return 0
+    if not _BRACE.search(log) and log.find(b"Alert Level") < 0:
+        return NOWHERE
     found = json_object.start(log)
     if found >= 0:
         return found
-    if log.find(b"{") < 0 and log.find(b"Alert Level") < 0:
-        return NOWHERE
     # Month names with a two-byte second letter ("Mär") are looked at as if they had one.
     looked_at = log[1:] if log.startswith(b"\xc3\xa4", 1) else log
     if not _ANY_DATE.match(looked_at):
@@ -127,4 +131,4 @@ def _behind_host(log: bytes, position: int) -> int:
 
 def preamble(log: bytes, place: int) -> bytes:
     """Return what stays before the object at `place`: date, host and program, but no mere white space."""
-    return log[:place] if log[:place].strip(json_object.BLANKS) else b""
+    return log[:place] if place and log[:place].strip(json_object.BLANKS) else b""

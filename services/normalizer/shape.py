@@ -54,7 +54,7 @@ def _text(header: bytes, log: bytes, event: LogEvent) -> Shaped:
     room = MAX_DATAGRAM_BYTES - len(header)
     if len(log) <= room:
         return Shaped((header + log,))
-    return Shaped(tuple(header + part for part in oversize.split(log, room, id_of(event))), oversize=True)
+    return Shaped(tuple(header + part for part in oversize.split(log, room, id_of(event)[1:-1])), oversize=True)
 
 
 def _is_unsafe(shaped: Shaped, origin: Origin) -> bool:
@@ -64,20 +64,21 @@ def _is_unsafe(shaped: Shaped, origin: Origin) -> bool:
 
 def _object(origin: Origin, preamble: bytes, body: bytes, event: LogEvent) -> Shaped | None:
     """Return the object with its origin, shortened if it must be. None: it cannot keep its shape."""
-    start = origin.header + preamble
-    log = json_object.spliced(origin.opening(event), body)
-    if len(start) + len(log) <= MAX_DATAGRAM_BYTES:
-        return Shaped((start + log,))
-    shortened = oversize.shorten(body, MAX_DATAGRAM_BYTES - len(start) - len(origin.opening(event, b"[]")))
+    datagram = origin.datagram(event, body, preamble)
+    if len(datagram) <= MAX_DATAGRAM_BYTES:
+        return Shaped((datagram,))
+    room = MAX_DATAGRAM_BYTES - len(origin.datagram(event, b"{}", preamble, truncated=b"[]"))
+    shortened = oversize.shorten(body, room)
     if shortened is None:
         return None
     body, truncated = shortened
-    return Shaped((start + json_object.spliced(origin.opening(event, truncated), body),), oversize=True)
+    return Shaped((origin.datagram(event, body, preamble, truncated),), oversize=True)
 
 
 def _wrapped(origin: Origin, log: bytes, event: LogEvent) -> Shaped:
-    """Return the log as the member `message` of an object of ours; too long, it is shortened like any string."""
+    """Return the log as the member `message` of an object of ours; too long, it is shortened as any string is."""
     body = json_object.wrapped(log[: cut(log, MAX_DATAGRAM_BYTES)])
     shaped = _object(origin, b"", body, event)
-    assert shaped is not None, "one long string can always be shortened"
+    if shaped is None:
+        raise AssertionError("one long string can always be shortened")
     return shaped

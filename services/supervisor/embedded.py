@@ -30,7 +30,7 @@ class EmbeddedServer:
     """A Valkey server on a data directory. `with` starts and stops it; both may block."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+        self._data_dir = data_dir.absolute()  # the server changes into it, and would look for the rest from there
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int = -1
         self._socket_dir: Path | None = None

@@ -1,6 +1,7 @@
 """What `run --once` shows: while it runs, a progress bar on a terminal; at the end a table, plain lines, or JSON."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -30,12 +31,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgressBar:
-    """Delivered events against those that are to be delivered, on standard error. The roles' log lines pass above it."""
+    """Delivered events against those that are to be delivered, on standard error. Log lines, ours too, pass above it."""
 
     def __init__(self) -> None:
         self._read_end, self.write_end = os.pipe()
         os.set_blocking(self._read_end, False)
         self._rest = b""
+        self._own_log = open(self.write_end, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123 - closed by __exit__
+        self._diverted: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -48,12 +51,18 @@ class ProgressBar:
         self._task = self._progress.add_task("reading", total=None)
 
     def __enter__(self) -> "ProgressBar":
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(self._own_log)):
+                self._diverted.append((handler, stream))
         self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for handler, stream in self._diverted:
+            handler.setStream(stream)
+        self._own_log.close()
         self.pass_on()
         self._progress.stop()
         os.close(self._read_end)
