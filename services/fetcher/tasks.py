@@ -83,7 +83,7 @@ class Fetching:
             without = self._missing.setdefault((source.name, name), set())
             (without.add if missing else without.discard)(region)
             nowhere = len(without) == len(source.regions)
-        why = f"source {source.name}: there is no log group of this name in {', '.join(source.regions)}: correct log_groups or regions"
+        why = f"source {source.name}: no log group of this name in {', '.join(source.regions)}: correct log_groups or regions"
         self.fault(f"group {name}", why if nowhere else "")
 
     def fault(self, what: str, why: str) -> None:

@@ -11,7 +11,7 @@ from shared.aws import pages
 from shared.aws.faults import translate
 from shared.aws.pages import Page
 from shared.aws.sessions import SourceSession
-from shared.errors import CredentialsExpired, SourceError
+from shared.errors import CredentialsExpired, SourceBusy, SourceError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -51,7 +51,10 @@ class LogsApi:
         while True:
             page = {"nextToken": token} if token else {}
             answer = self._call("DescribeLogGroups", self._where, **parameters, **page)
-            for group in answer.get("logGroups", []):
+            if "logGroups" not in answer:
+                # botocore takes a body that was cut short, or is no JSON, for an empty answer.
+                raise SourceBusy(f"{self._where}: AWS answered logs:DescribeLogGroups with no list of groups")
+            for group in answer["logGroups"]:
                 yield FoundGroup(
                     name=group["logGroupName"],
                     account_id=_account_of(group.get("arn", "")) or self.account_id(),

@@ -19,7 +19,8 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One answer: events, oldest first as AWS documents it, and where the next page begins (None: this was the last)."""
 
-    events: list[LogEvent] = []
+    events: list[LogEvent]
+    """Always there, if empty: a body without it is no page, and must not pass for the last one."""
     token: str | None = msgspec.field(name="nextToken", default=None)
 
 

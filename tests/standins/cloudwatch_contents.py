@@ -97,17 +97,17 @@ class Contents:
         stream: str,
         events: Sequence[tuple[int, str]],
         ingestion_ms: int | None = None,
-        visible_at_ms: int = 0,
+        visible_at_ms: int | None = None,
         *,
         account: str = DEFAULT_ACCOUNT,
     ) -> list[str]:
         """Let (timestamp ms, message) pairs arrive; return their eventIds.
 
         Group and stream are made when there are none, and nothing is refused. No read returns the events before the
-        clock says `visible_at_ms`.
+        clock says `visible_at_ms`, if it is given.
         """
         ingested = self.now_ms() if ingestion_ms is None else ingestion_ms
-        made = self._stored(account, region, group).add(stream, events, ingested, visible_at_ms)
+        made = self._stored(account, region, group).add(stream, events, ingested, visible_at_ms or 0)
         return [event_id(event.timestamp_ms, event.sequence) for event in made]
 
     def virtual_group(

@@ -90,20 +90,21 @@ def _repeated(contents: Contents, request: Request, page: _Page) -> bytes | None
 def _page(contents: Contents, request: Request, group: Group, query: Query, page: _Page) -> bytes:
     """Return one page and, when reading goes on, the token for the next."""
     after = page.token.after if page.token else None
+    again: list[Event] = []
     if page.paging.kind(page.number) == "empty":
         chunk = Chunk(last=after, more=True)
-        again: list[Event] = []
     else:
         again = group.at(page.token.again) if page.token else []
         chunk = group.read(query, after, _less(page.limits, again), contents.now_ms())
     next_token = None
     if chunk.more or (chunk.count and page.paging.trailing_token):
+        tail = [*(event.position for event in again), *chunk.tail]
         token = tokens.Token(
             bound_to=tokens.binding(request),
             issued_ms=contents.now_ms(),
             page=page.number,
             after=chunk.last,
-            again=chunk.tail,
+            again=tail[max(0, len(tail) - page.paging.overlap) :],
         )
         next_token = tokens.write(token)
     return _answer([*(event.wire for event in again), *chunk.runs], next_token)
