@@ -6,6 +6,7 @@ from pathlib import Path
 
 import redis
 
+from services.operator.server import running_url
 from shared import receiver, store
 from shared.aws import discovery
 from shared.aws.logs_api import LogsApi
@@ -13,7 +14,6 @@ from shared.aws.sessions import SourceSession
 from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded, require_sources
 from shared.settings.model import Source
-from shared.settings.places import running_url
 
 #: Groups of one source and region that are read from, to see whether that is allowed; a call each.
 TRIED_GROUPS = 20

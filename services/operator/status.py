@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import redis
 
+from services.operator.server import running_url
 from shared import books, dead_letters, keys, queues, store
 from shared.books import Account, GroupState
 from shared.errors import Unreachable
 from shared.queues import ENRICHED, RAW, Route
 from shared.settings.load import Loaded
-from shared.settings.places import running_url
 from shared.settings.quantities import format_bytes
 
 
@@ -57,7 +57,8 @@ def show(loaded: Loaded, data_dir: Path, *, as_json: bool) -> None:
     url = loaded.settings.redis_url or running_url(data_dir)
     if not url:
         raise Unreachable(
-            f"nothing runs on {data_dir}, and no redis_url is set: start `cwpipe run` or name its --data-dir"
+            f"nothing runs on {data_dir.absolute()}, and no redis_url is set: "
+            "start `cwpipe run`, name its --data-dir, or set redis_url"
         )
     client = store.connect(url)
     store.verify(client, url)
@@ -97,7 +98,8 @@ def lines(status: Status) -> list[str]:
             "never read to its end" if group.read_seconds_ago is None else f"read {group.read_seconds_ago:.0f} s ago"
         )
         out.append(
-            f"{group.region}  {group.log_group}  {read_ago}, {group.books.delivered:,} delivered of {group.books.fetched:,}"
+            f"{group.region}  {group.log_group}  {read_ago}, "
+            f"{group.books.delivered:,} of {group.books.fetched - group.books.duplicates:,} events delivered"
         )
         if group.fault:
             out.append(f"    cannot be read: {group.fault}")

@@ -1,0 +1,40 @@
+"""Signs of life for whoever watches a process from outside: a file that a working role touches, and its age.
+
+A process can live and be stuck. So the file is touched where work goes on: between two looks at the queue, while a
+batch waits for its receiver, and by a schedule whose tasks all come to an end.
+"""
+
+import time
+from pathlib import Path
+from time import monotonic
+
+from shared.errors import Unreachable
+
+#: Touched at most so often.
+TOUCH_SECONDS = 2.0
+#: Older than this, the role is taken to be stuck. No step of the work takes so long.
+STUCK_SECONDS = 90.0
+
+
+class Liveness:
+    """Touches the file at `path`; an empty path: does nothing."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path) if path else None
+        self._touched_at = 0.0
+
+    def touch(self) -> None:
+        """Leave a sign of life."""
+        if self._path is not None and monotonic() - self._touched_at >= TOUCH_SECONDS:
+            self._path.touch()
+            self._touched_at = monotonic()
+
+
+def check(path: str) -> None:
+    """Raise Unreachable when the file at `path` is missing or older than STUCK_SECONDS."""
+    try:
+        age = time.time() - Path(path).stat().st_mtime
+    except OSError as error:
+        raise Unreachable(f"no sign of life at {path}: {error.strerror}") from None
+    if age > STUCK_SECONDS:
+        raise Unreachable(f"the last sign of life at {path} is {age:.0f} s old: the role is stuck")
