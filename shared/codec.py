@@ -37,5 +37,5 @@ def decode(kind: type[T], data: bytes) -> T:
         plain = zstandard.ZstdDecompressor().decompress(data)
         decoder = _decoders.setdefault(kind, msgspec.msgpack.Decoder(kind))
         return decoder.decode(plain)  # type: ignore[return-value]  # the dict is keyed by the type it decodes
-    except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PoisonMessage(f"not a {kind.__name__}: {error}") from error

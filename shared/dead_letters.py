@@ -30,7 +30,7 @@ def add(pipe: Pipeline, letter_id: str, letter: DeadLetter) -> None:
 
 def bury(client: redis.Redis, route: Route, batch_id: str, payload: bytes, facts: dict[str, Any], reason: str) -> None:
     """Make a dead letter of a payload that cannot be decoded, and of all its events in the books."""
-    events = int(facts.get("events", 0))
+    events = int(facts.get("events") or 0)
 
     def record(pipe: Pipeline) -> None:
         letter = DeadLetter(reason=reason, at_ms=int(time.time() * 1000), payload=payload, events=events)
@@ -59,14 +59,25 @@ def trim_originals(client: redis.Redis, max_bytes: int) -> int:
     """Drop the oldest kept originals until the rest fit in `max_bytes`; return how many went."""
     dropped = 0
     while int(client.hget(keys.BYTES, "kept_originals") or 0) > max_bytes:
-        oldest = client.zpopmin(keys.KEPT_ORIGINALS)
+        oldest: list[Any] = client.zrange(keys.KEPT_ORIGINALS, 0, 0)
         if not oldest:
             break
-        original = keys.kept_original(bytes(oldest[0][0]).decode())  # type: ignore[arg-type]
-        size = int(client.strlen(original))
-        with client.pipeline() as pipe:
-            pipe.delete(original)
-            pipe.hincrby(keys.BYTES, "kept_originals", -size)
-            pipe.execute()
-        dropped += 1
+        dropped += _drop_original(client, oldest[0].decode())
     return dropped
+
+
+def _drop_original(client: redis.Redis, original_id: str) -> bool:
+    """Remove one kept original, its place in the list and its bytes together. False: somebody else did."""
+    original = keys.kept_original(original_id)
+    with client.pipeline() as pipe:
+        pipe.watch(original)  # type: ignore[no-untyped-call]
+        size = int(pipe.strlen(original))  # past watch() it answers at once
+        pipe.multi()
+        pipe.delete(original)
+        pipe.zrem(keys.KEPT_ORIGINALS, original_id)
+        pipe.hincrby(keys.BYTES, "kept_originals", -size)
+        try:
+            pipe.execute()
+        except redis.WatchError:
+            return False
+    return True

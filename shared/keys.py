@@ -7,9 +7,11 @@
     cwpipe:checkpoint:<group key>    string   JSON Checkpoint                                                for ever
     cwpipe:seen:<group key>          hash     remembered event ids, see services/fetcher/seen.py             fields: until swept
     cwpipe:payload:<queue>:<batch>   string   the batch; its existence means "not done yet"                  until done
+    cwpipe:facts:<queue>             hash     batch id -> JSON Facts, to give the batch a job again          until done
     cwpipe:progress:<batch>          string   datagrams of the batch confirmed by the receiver               until done
     cwpipe:outstanding:<queue>       zset     batch id -> ms when it was queued                              until done
-    cwpipe:bytes                     hash     queue name, "dead_letters" -> bytes held, for the byte budget  for ever
+    cwpipe:orphans:<queue>           string   held by the worker that last looked for batches without a job  10 s
+    cwpipe:bytes                     hash     queue name, "dead_letters", "kept_originals" -> bytes held       for ever
     cwpipe:books:<group key>         hash     fetched, duplicates, discarded, delivered, dead_lettered,
                                               sent_again: events, since the first start                      for ever
     cwpipe:api_calls                 hash     "<region> <operation>" -> calls made to AWS                    for ever
@@ -57,12 +59,20 @@ def payload(queue: str, batch_id: str) -> str:
     return f"cwpipe:payload:{queue}:{batch_id}"
 
 
+def facts(queue: str) -> str:
+    return f"cwpipe:facts:{queue}"
+
+
 def progress(batch_id: str) -> str:
     return f"cwpipe:progress:{batch_id}"
 
 
 def outstanding(queue: str) -> str:
     return f"cwpipe:outstanding:{queue}"
+
+
+def orphans(queue: str) -> str:
+    return f"cwpipe:orphans:{queue}"
 
 
 def kept_original(original_id: str) -> str:

@@ -4,13 +4,15 @@
 
 A batch is its payload, a key of its own. The payload's existence means "not done yet": every step deletes the payload
 it worked on in the same transaction that records what became of it. A job that finds no payload has nothing to do and
-returns, whoever ran it again and why. The RQ job beside it carries a reference and facts for people, as plain JSON.
+returns, whoever ran it again and why. The RQ job beside it carries a reference and facts for people, as plain JSON; the
+facts are kept with the payload too, so that a batch which has lost its job can be given another (shared/orphans.py).
 """
 
 import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import redis
 from msgspec import Struct
 from redis.client import Pipeline
@@ -25,7 +27,6 @@ FOREVER = Retry(max=1_000_000_000, interval=0, enqueue_at_front=True)
 
 #: Finished jobs stay visible for so long. Never 0: RQ would delete the job before its own bookkeeping is over.
 RESULT_SECONDS = 60
-
 
 #: What a job function returns to have its batch back at the head of the queue: it stops, the batch is not done.
 GIVE_BACK = FOREVER
@@ -67,8 +68,14 @@ def job_id(route: Route, batch_id: str) -> str:
 def put(pipe: Pipeline, queue: Queue, route: Route, batch_id: str, payload: bytes, facts: dict[str, Any]) -> None:
     """Add a batch and its job to the transaction in `pipe`, which must be past multi()."""
     pipe.set(keys.payload(route.queue, batch_id), payload)
-    pipe.zadd(keys.outstanding(route.queue), {batch_id: int(time.time() * 1000)})
+    pipe.hset(keys.facts(route.queue), batch_id, msgspec.json.encode(facts))
     pipe.hincrby(keys.BYTES, route.queue, len(payload))
+    put_job(pipe, queue, route, batch_id, facts)
+
+
+def put_job(pipe: Pipeline, queue: Queue, route: Route, batch_id: str, facts: dict[str, Any]) -> None:
+    """Add the job of a batch to the transaction in `pipe`, which must be past multi()."""
+    pipe.zadd(keys.outstanding(route.queue), {batch_id: int(time.time() * 1000)})
     queue.enqueue_many(
         [
             Queue.prepare_data(
@@ -117,6 +124,7 @@ def finish(
     def close(pipe: Pipeline) -> None:
         pipe.delete(keys.payload(route.queue, batch_id))
         pipe.zrem(keys.outstanding(route.queue), batch_id)
+        pipe.hdel(keys.facts(route.queue), batch_id)
         pipe.hincrby(keys.BYTES, route.queue, -size)
         record(pipe)
 
@@ -133,17 +141,20 @@ def note(
 ) -> bool:
     """Do what `record` adds to a transaction while the batch is not done. False as with `finish`."""
     payload = keys.payload(route.queue, batch_id)
-    with client.pipeline() as pipe:
-        try:
-            pipe.watch(payload, *((unchanged[0],) if unchanged else ()))  # type: ignore[no-untyped-call]
-            if not pipe.exists(payload) or (unchanged and pipe.get(unchanged[0]) != unchanged[1]):
-                return False
-            pipe.multi()
-            record(pipe)
-            pipe.execute()
-        except redis.WatchError:
-            return False
-    return True
+    while True:
+        with client.pipeline() as pipe:
+            try:
+                pipe.watch(payload, *((unchanged[0],) if unchanged else ()))  # type: ignore[no-untyped-call]
+                if not pipe.exists(payload) or (unchanged and pipe.get(unchanged[0]) != unchanged[1]):
+                    return False
+                pipe.multi()
+                record(pipe)
+                pipe.execute()
+            except redis.WatchError:
+                # Not only somebody else's work: redis-py says this too when the connection broke after WATCH, whether
+                # or not the transaction was carried out. Taken for "done" it would end the job of a batch that is not.
+                continue
+            return True
 
 
 def outstanding(client: redis.Redis) -> dict[str, int]:
@@ -151,10 +162,13 @@ def outstanding(client: redis.Redis) -> dict[str, int]:
     return {route.queue: int(client.zcard(keys.outstanding(route.queue))) for route in (RAW, ENRICHED)}
 
 
-def times_given_back() -> int:
-    """Return how often the job in hand was started before: its worker died, or gave it back. 0 outside a job."""
+def times_interrupted() -> int:
+    """Return how often the job in hand was cut short: its worker died, or Redis went away. 0 outside a job.
+
+    A batch given back on a stop does not count: nothing was left in doubt.
+    """
     job = get_current_job()
-    return int(job.number_of_retries or 0) if job else 0
+    return FOREVER.max - int(job.retries_left or 0) if job else 0
 
 
 def workers(client: redis.Redis, route: Route) -> int:

@@ -29,7 +29,7 @@ def explain(path: str, error: OSError) -> str:
         case errno.ECONNREFUSED | errno.ENOTCONN | errno.ECONNRESET | errno.EPIPE:
             return f"nobody reads from {path}: analysisd is stopped or restarting"
         case _:
-            return f"cannot send to {path}: {error.strerror}"
+            return f"cannot send to {path}: {error.strerror or error}"
 
 
 def identity(path: str) -> tuple[int, int]:
@@ -50,6 +50,15 @@ def connect(path: str) -> socket.socket:
         fresh.close()
         raise
     return fresh
+
+
+def missing(path: str) -> str:
+    """Return why no datagram can be sent to `path` now, and what to do; "" when one can."""
+    try:
+        connect(path).close()
+    except OSError as error:
+        return explain(path, error)
+    return ""
 
 
 def wait_for(path: str, seconds: float) -> None:

@@ -7,7 +7,10 @@ minutes. The overrides here, the only ones in the project, bring that to seconds
 - a job taken from the queue whose worker died before claiming it is put back after GRACE_SECONDS;
 - the lock of the cleaner lasts seconds, so that a killed cleaner blocks nobody;
 - a signal to stop is noted and obeyed between two jobs, never in the middle of RQ's bookkeeping;
-- no commands are taken from Redis (RQ's pubsub channel): what may stop or kill a worker is a signal.
+- no commands are taken from Redis (RQ's pubsub channel): what may stop or kill a worker is a signal;
+- a worker that finds Redis away ends, and the Runner begins anew: RQ's own waiting hears no signal and takes a minute;
+- a job that fails by a fault of its own goes to the end of the queue, so that it does not keep the others from going on;
+- batches that have no job any more are given one (shared/orphans.py).
 """
 
 import os
@@ -15,11 +18,15 @@ import signal
 import socket
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
+from typing import Any
 
 import redis
 import structlog
+from redis.client import Pipeline
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.intermediate_queue import IntermediateQueue
@@ -27,6 +34,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
+from shared import orphans, store
+from shared.liveness import Liveness
 from shared.queues import Route
 
 #: How long a job counts as being worked on after the last sign of life of its worker.
@@ -39,6 +48,8 @@ MAINTENANCE_SECONDS = 2
 WORKER_TTL_SECONDS = 16
 BEAT_SECONDS = 3.0
 RECONNECT_SECONDS = 1.0
+#: A job that fails by a fault of its own is tried again for ever, but not faster.
+FAILURE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -49,7 +60,22 @@ class _Intermediate(IntermediateQueue):
         return bool(first_seen and now() - first_seen > timedelta(seconds=GRACE_SECONDS))
 
 
+@contextmanager
+def _ends_when_redis_is_away() -> Iterator[None]:
+    """Have RQ leave its loop as after a stop, where it would wait or report a crash. The claim on a job just ends."""
+    try:
+        yield
+    except store.AWAY as error:
+        log.warning("Redis is away, waiting for it", error=str(error))
+        raise StopRequested from error
+
+
 class _Queue(Queue):
+    @classmethod
+    def dequeue_any(cls, *arguments: Any, **options: Any) -> tuple[Job, Queue] | None:
+        with _ends_when_redis_is_away():
+            return super().dequeue_any(*arguments, **options)
+
     @property
     def intermediate_queue(self) -> IntermediateQueue:
         return _Intermediate(self.key, connection=self.connection)
@@ -63,6 +89,8 @@ class Worker(SimpleWorker):
 
     queue_class = _Queue
     stop: threading.Event
+    route: Route
+    liveness: Liveness
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002 - RQ's signature
         return CLAIM_SECONDS
@@ -70,9 +98,31 @@ class Worker(SimpleWorker):
     @property
     def should_run_maintenance_tasks(self) -> bool:
         # RQ asks this between two jobs and before each read of the queue, with no job in hand: the safe place to stop.
+        self.liveness.touch()
         if self.stop.is_set():
             raise StopRequested
         return bool(super().should_run_maintenance_tasks)
+
+    def run_maintenance_tasks(self) -> None:
+        with _ends_when_redis_is_away():
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+            orphans.adopt(self.connection, self.queues[0], self.route)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        with _ends_when_redis_is_away():
+            super().heartbeat(timeout, pipeline)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        with _ends_when_redis_is_away():
+            super().execute_job(job, queue)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Say what failed, and make way for other jobs unless it was Redis that went away."""
+        if isinstance(exc_info[1], store.AWAY):
+            return
+        log.error("a job failed and will be tried again", job=job.id, exc_info=exc_info)
+        job.enqueue_at_front_on_retry = False
+        self.stop.wait(FAILURE_SECONDS)
 
     def _install_signal_handlers(self) -> None:
         """Leave the signals to the Runner: RQ's handlers may raise in the middle of its bookkeeping."""
@@ -85,6 +135,7 @@ class Worker(SimpleWorker):
 
     def beat(self) -> None:
         """Renew the claim on the job in hand, at most every BEAT_SECONDS. A job that waits calls it as it waits."""
+        self.liveness.touch()
         if self.last_heartbeat and now() - self.last_heartbeat < timedelta(seconds=BEAT_SECONDS):
             return
         execution = next(iter(self.executions.values()), None)
@@ -95,10 +146,11 @@ class Worker(SimpleWorker):
 class Runner:
     """Keeps one worker on one route at work while Redis comes and goes, until a signal asks it to stop."""
 
-    def __init__(self, client: redis.Redis, route: Route, role: str) -> None:
+    def __init__(self, client: redis.Redis, route: Route, role: str, alive_file: str = "") -> None:
         self._client = client
         self._route = route
         self._role = role
+        self._liveness = Liveness(alive_file)
         self._worker: Worker | None = None
         self.stop = threading.Event()
 
@@ -107,13 +159,14 @@ class Runner:
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._request_stop)
         while not self.stop.is_set():
+            self._liveness.touch()
             try:
                 self._worker = self._new_worker()
                 log.info("worker ready", queue=self._route.queue, worker=self._worker.name)
                 self._worker.work(logging_level="ERROR")
             except redis.RedisError as error:
-                log.warning("Redis is away, waiting for it", error=str(error))
-            self.stop.wait(0 if self.stop.is_set() else RECONNECT_SECONDS)
+                log.debug("Redis is still away", error=str(error))
+            self.stop.wait(RECONNECT_SECONDS)
         log.info("worker stopped", queue=self._route.queue)
 
     def beat(self) -> None:
@@ -137,5 +190,6 @@ class Runner:
             job_monitoring_interval=MAINTENANCE_SECONDS,
             log_job_description=False,
         )
-        worker.stop = self.stop
+        worker.stop, worker.route = self.stop, self._route
+        worker.liveness = self._liveness
         return worker

@@ -30,6 +30,12 @@ only_logs_after = "1d"
 level = "warning"
 """
 
+#: This very program's modules, whatever lies in the working directory.
+_PYTHON = (sys.executable, "-P", "-m")
+#: Longer than `cwpipe run` takes to stop its roles and its server.
+_END_SECONDS = 60
+_SAMPLE_CHARACTERS = 400
+
 
 def demonstrate(events: int) -> None:
     """Run the demo and show it on standard output; everything it makes is in a directory that goes with it. Blocks.
@@ -57,7 +63,7 @@ def demonstrate(events: int) -> None:
         )
         receiver = _start_receiver(stack, place)
         console.print("\n[bold]$ cwpipe run --once[/bold]")
-        code = _run(place, endpoint_url)
+        code = _run(stack, place, endpoint_url)
         receiver.terminate()
         receiver.wait(10)
         report = json.loads((place / "received.json").read_text())
@@ -67,7 +73,7 @@ def demonstrate(events: int) -> None:
 
 
 def _start_cloudwatch(stack: ExitStack) -> str:
-    process = subprocess.Popen([sys.executable, "-m", "services.demo.cloudwatch"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*_PYTHON, "services.demo.cloudwatch"], stdout=subprocess.PIPE, text=True)
     stack.callback(_end, process)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
@@ -77,15 +83,8 @@ def _start_cloudwatch(stack: ExitStack) -> str:
 
 
 def _start_receiver(stack: ExitStack, place: Path) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "services.demo.receiver",
-        str(place / "queue"),
-        "--report",
-        str(place / "received.json"),
-    ]
-    process = subprocess.Popen(command)
+    arguments = [str(place / "queue"), "--report", str(place / "received.json")]
+    process = subprocess.Popen([*_PYTHON, "services.demo.receiver", *arguments])
     stack.callback(_end, process)
     deadline = monotonic() + 10
     while not (place / "queue").exists():
@@ -95,23 +94,16 @@ def _start_receiver(stack: ExitStack, place: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def _run(place: Path, endpoint_url: str) -> int:
+def _run(stack: ExitStack, place: Path, endpoint_url: str) -> int:
     settings = place / "cwpipe.toml"
     settings.write_text(_SETTINGS.format(socket=place / "queue"))
     environment = neutral_environment()
     environment |= {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_ENDPOINT_URL": endpoint_url}
-    command = [
-        sys.executable,
-        "-m",
-        "services",
-        "run",
-        "--once",
-        "--config",
-        str(settings),
-        "--data-dir",
-        str(place / "data"),
-    ]
-    return subprocess.run(command, env=environment, check=False).returncode
+    arguments = ["run", "--once", "--config", str(settings), "--data-dir", str(place / "data")]
+    # Not subprocess.run, which kills it a moment after Ctrl-C: it needs a little longer to stop what it started.
+    process = subprocess.Popen([*_PYTHON, "services", *arguments], env=environment)
+    stack.callback(_end, process)
+    return process.wait()
 
 
 def _show(console: Console, groups: list[DemoGroup], loaded: dict[str, int], report: dict[str, dict[str, int]]) -> None:
@@ -129,17 +121,21 @@ def _show(console: Console, groups: list[DemoGroup], loaded: dict[str, int], rep
     console.print(table)
     console.print("\nOne datagram of each group, as analysisd reads it:")
     for sample in report["samples"].values():
-        console.print(f"  [dim]{escape(str(sample)[:400])}[/dim]", soft_wrap=True)
+        console.print(f"  [dim]{escape(_shortened(str(sample)))}[/dim]", soft_wrap=True)
     if report["counts"] != loaded:
         raise Incomplete(f"put {loaded}, but {report['counts']} arrived")
     console.print("\nEvery event arrived, once.")
+
+
+def _shortened(sample: str) -> str:
+    return sample if len(sample) <= _SAMPLE_CHARACTERS else f"{sample[:_SAMPLE_CHARACTERS]} ..."
 
 
 def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -14,6 +14,7 @@ from shared import keys, logs, metrics, queues, store
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
 from shared.errors import Incomplete
+from shared.liveness import Liveness
 from shared.settings.load import Loaded, require_sources
 
 log = structlog.get_logger()
@@ -33,7 +34,8 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
-    schedule = Schedule(settings.limits.fetch_threads, stop)
+    liveness = Liveness(settings.alive_file)
+    schedule = Schedule(settings.limits.fetch_threads, stop, liveness.touch)
     fetching = Fetching(
         queues.open_queue(client, queues.RAW),
         ByteBudget(client, settings.limits.queued_bytes),

@@ -73,10 +73,7 @@ class GroupReader:
                 self._round_ms = None
                 return False
             try:
-                self._read_page(current)
-            except TokenRefused as refused:
-                log.warning("a page token is no longer taken, reading the slice again", why=str(refused))
-                self._commit(slices.restarted(self._loaded()), [], 0)
+                self._read_page_or_restart(current)
             except Superseded:
                 log.debug("another fetcher read this group meanwhile", group=self.group.log_group)
         return True
@@ -87,20 +84,28 @@ class GroupReader:
 
     def _current(self) -> OpenSlice | None:
         """Return the slice to read from now, or None when the round is over."""
-        checkpoint = self._loaded()
-        if self._round_ms is None:
-            self._round_ms, self._tail_read = self._clock(), False
+        checkpoint, now = self._loaded(), self._clock()
+        if self._round_ms is None or now < self._round_ms:  # a clock that was set back would have the round never end
+            self._round_ms, self._tail_read = now, False
         if checkpoint.open_slice is None and self._tail_read:
-            return slices.due_sweep(checkpoint, self._clock(), self.source.late_window)
-        return slices.next_slice(checkpoint, self._clock(), self.source.late_window, self._seen.remembered_bytes)
+            return slices.due_sweep(checkpoint, now, self.source.late_window)
+        return slices.next_slice(checkpoint, now, self.source.late_window, self._seen.remembered_bytes)
+
+    def _read_page_or_restart(self, current: OpenSlice) -> None:
+        try:
+            self._read_page(current)
+        except TokenRefused as refused:
+            log.warning("a page token is no longer taken, reading the slice again", why=str(refused))
+            self._commit(slices.restarted(self._loaded()), [], 0)
 
     def _read_page(self, current: OpenSlice) -> None:
         page = self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
         if page.token and page.token == current.token:
             raise SourceBusy(f"group {self.group.log_group}: AWS returned the page token it was given, reading again")
         fresh = self._seen.unseen(page.events)
-        after = slices.advance(self._loaded(), current, page.events, page.token, self.source.late_window)
-        after = slices.measured(after, [event for event, _ in fresh], self._clock(), self.source.late_window)
+        now, late_window = self._clock(), self.source.late_window
+        after = slices.advance(self._loaded(), current, page.events, page.token, now, late_window)
+        after = slices.measured(after, [event for event, _ in fresh], now, late_window)
         self._commit(after, fresh, len(page.events))
         if not page.token and not current.is_sweep and current.started_ms >= (self._round_ms or 0):
             self._tail_read = True

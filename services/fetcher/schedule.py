@@ -12,11 +12,15 @@ Task = Callable[[], float | None]
 
 
 class Schedule:
-    """Runs tasks on `threads` threads, each task on one thread at a time."""
+    """Runs tasks on `threads` threads, each task on one thread at a time.
 
-    def __init__(self, threads: int, stop: threading.Event) -> None:
+    `alive` is called as long as tasks come to an end, or none is due.
+    """
+
+    def __init__(self, threads: int, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
         self._threads = threads
         self._stop = stop
+        self._alive = alive
         self._due: list[tuple[float, int, Task]] = []
         self._order = itertools.count()
         self._running = 0
@@ -43,8 +47,10 @@ class Schedule:
     def _next(self) -> Task | None:
         with self._changed:
             while not self._stop.is_set() and self._failure is None:
-                if not self._due and not self._running:
-                    return None
+                if not self._running:
+                    self._alive()
+                    if not self._due:
+                        return None
                 wait = self._due[0][0] - monotonic() if self._due else 1.0
                 if wait <= 0 and self._running < self._threads:
                     self._running += 1
@@ -61,6 +67,7 @@ class Schedule:
         except BaseException as error:  # noqa: BLE001 - carried to the thread that waits in run()
             failure = error
         with self._changed:
+            self._alive()
             self._running -= 1
             self._failure = self._failure or failure
             if delay is not None and failure is None:

@@ -28,7 +28,8 @@ SMALL_BYTES = 64 * 1024
 LEAST_LATENESS_MS = 10_000
 #: A longer slice is closed early, where AWS's order of pages allows: ids in an open slice have to be remembered.
 MAX_SLICE_EVENTS = 1_000_000
-#: How far before the newest event a slice is closed early: pages were seen to overlap a little.
+#: How far before the newest event a slice is closed early, and how far a page may step back in time without being
+#: out of order: pages were seen to overlap a little.
 CLOSE_MARGIN_MS = 10_000
 
 
@@ -63,23 +64,28 @@ def lateness(checkpoint: Checkpoint, late_window_ms: int) -> int:
 
 
 def advance(
-    checkpoint: Checkpoint, current: OpenSlice, events: list[LogEvent], token: str | None, late_window_ms: int
+    checkpoint: Checkpoint,
+    current: OpenSlice,
+    events: list[LogEvent],
+    token: str | None,
+    now_ms: int,
+    late_window_ms: int,
 ) -> Checkpoint:
     """Return the checkpoint after one more page of `current`; without a token, the slice is complete."""
+    least_ms = current.newest_ms - CLOSE_MARGIN_MS
     moved = replace(
         current,
         token=token or "",
         events=current.events + len(events),
-        newest_ms=max((event.timestamp_ms for event in events), default=current.newest_ms),
-        in_order=current.in_order and all(event.timestamp_ms >= current.newest_ms for event in events),
+        newest_ms=max([event.timestamp_ms for event in events] + [current.newest_ms]),
+        in_order=current.in_order and all(event.timestamp_ms >= least_ms for event in events),
     )
-    moved = replace(moved, newest_ms=max(moved.newest_ms, current.newest_ms))
     after = replace(checkpoint, sequence=checkpoint.sequence + 1, open_slice=moved)
     if not token:
         return _closed(after, moved, min(moved.started_ms, moved.to_ms + 1), late_window_ms)
-    cut = moved.newest_ms - CLOSE_MARGIN_MS
-    if moved.events >= MAX_SLICE_EVENTS and moved.in_order and cut > moved.from_ms:
-        return _closed(after, moved, min(cut, moved.started_ms), late_window_ms)
+    cut_ms = moved.newest_ms - CLOSE_MARGIN_MS
+    if _closes_early(after, moved, cut_ms, now_ms, late_window_ms):
+        return _closed(after, moved, min(cut_ms, moved.started_ms), late_window_ms)
     return after
 
 
@@ -103,14 +109,25 @@ def measured(checkpoint: Checkpoint, fresh: list[LogEvent], now_ms: int, late_wi
     return replace(checkpoint, lateness_next_ms=min(latest, late_window_ms))
 
 
+def _closes_early(
+    checkpoint: Checkpoint, current: OpenSlice, cut_ms: int, now_ms: int, late_window_ms: int
+) -> bool:
+    """Say whether a slice that is not complete ends before `cut_ms`, and another begins there."""
+    if current.events < MAX_SLICE_EVENTS or not current.in_order or cut_ms <= current.from_ms:
+        return False
+    if current.from_ms <= checkpoint.swept_ms and cut_ms <= current.started_ms - late_window_ms:
+        return True  # done with: none of it is read again
+    # The next slice reads a part of this one again: if that were more than what is new, the group would never get ahead.
+    again_ms = checkpoint.watermark_ms - current.from_ms
+    return cut_ms <= now_ms and cut_ms - checkpoint.watermark_ms > again_ms
+
+
 def _closed(checkpoint: Checkpoint, current: OpenSlice, read_to_ms: int, late_window_ms: int) -> Checkpoint:
     """Move the marks: all of `current` below `read_to_ms` has been read, by a reading that began at its start."""
     watermark, swept = checkpoint.watermark_ms, checkpoint.swept_ms
     if not current.is_sweep:
         watermark = max(watermark, read_to_ms)
     if current.from_ms <= swept:
-        # A sweep's own end is late_window old already; of a tail slice that began at `swept`, the older part is.
-        swept = max(
-            swept, min(read_to_ms if not current.is_sweep else current.to_ms + 1, current.started_ms - late_window_ms)
-        )
+        # What was read is done with as far as it was late_window old when the reading began; of a sweep, that is all.
+        swept = max(swept, min(read_to_ms, current.started_ms - late_window_ms))
     return replace(checkpoint, watermark_ms=watermark, swept_ms=swept, open_slice=None)

@@ -16,7 +16,7 @@ def main(loaded: Loaded) -> None:
     client = store.connect(settings.redis_url)
     store.verify(client, settings.redis_url)
     metrics.serve(settings.metrics_address, role="forwarder")
-    runner = Runner(client, ENRICHED, role="forwarder")
+    runner = Runner(client, ENRICHED, role="forwarder", alive_file=settings.alive_file)
     sink = Analysisd(settings.wazuh.queue_socket, settings.wazuh.confirm)
     forward.use(Forwarder(client, sink, runner.beat, runner.stop))
     runner.run()

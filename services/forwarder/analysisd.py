@@ -47,7 +47,7 @@ class Undeliverable(CwpipeError):
 
 
 class Analysisd:
-    """Not safe between threads. No method blocks for longer than a quarter of a second."""
+    """Not safe between threads. No method blocks for much longer than a second."""
 
     def __init__(self, path: str, confirm: Literal["read", "sent"]) -> None:
         self.path = path
@@ -90,21 +90,16 @@ class Analysisd:
             while at < end:
                 send(datagrams[at])
                 at += 1
-                if not at & 63 and monotonic() > until:
+                if monotonic() > until:  # looked at each time: every send may take as long as its time limit
                     break
         except OSError as error:
-            if error.errno in _FULL:
-                if at == start:
-                    raise SinkBusy(f"the receiver at {self.path} does not read: its queue is full") from None
-                return at
+            if at > start:
+                return at  # what was sent waits for its confirmation; whatever is wrong will be met again
             if error.errno == _TOO_LONG:
-                if at == start:
-                    raise Undeliverable(
-                        f"a datagram of {len(datagrams[at])} bytes is too long here: raise net.core.wmem_max"
-                    ) from None
-                return at
-            self.close()
-            raise SinkUnavailable(receiver.explain(self.path, error)) from None
+                raise Undeliverable(
+                    f"a datagram of {len(datagrams[at])} bytes is too long here: raise net.core.wmem_max"
+                ) from None
+            raise self._failure(error) from None
         return at
 
     def confirm(self) -> None:
@@ -124,10 +119,7 @@ class Analysisd:
         try:
             self._socket.send(b"")
         except OSError as error:
-            if error.errno in _FULL:
-                raise SinkBusy(f"the receiver at {self.path} does not read: its queue is full") from None
-            self.close()
-            raise SinkUnavailable(receiver.explain(self.path, error)) from None
+            raise self._failure(error) from None
 
     def _wait_until_read(self) -> None:
         assert self._socket is not None
@@ -135,9 +127,26 @@ class Analysisd:
         pause = 0.00005
         while unread := self._unread_bytes():
             if monotonic() > deadline:
-                raise SinkBusy(f"the receiver at {self.path} does not read: {unread} bytes wait for it")
+                raise self._stalled(f"{unread} bytes wait for it")
             sleep(pause)
             pause = min(pause * 2, 0.005)
+
+    def _failure(self, error: OSError) -> SinkBusy | SinkUnavailable:
+        if error.errno in _FULL:
+            return self._stalled("its queue is full")
+        self.close()
+        return SinkUnavailable(receiver.explain(self.path, error))
+
+    def _stalled(self, how: str) -> SinkBusy | SinkUnavailable:
+        """Return what a receiver that does not read means: patience, unless another one has taken its place."""
+        try:
+            replaced = receiver.identity(self.path) != self._identity
+        except OSError:
+            replaced = False
+        if not replaced:
+            return SinkBusy(f"the receiver at {self.path} does not read: {how}")
+        self.close()
+        return SinkUnavailable(f"the receiver at {self.path} stopped reading and was replaced by another")
 
     def _unread_bytes(self) -> int:
         assert self._socket is not None

@@ -66,7 +66,7 @@ class Forwarder:
     def _deliver(self, batch: EnrichedBatch, size: int) -> None:
         stored = self._stored_progress(batch.batch_id)
         offset = int(stored or 0)
-        if queues.times_given_back():
+        if queues.times_interrupted():
             self._book_sent_again(batch, min(WINDOW, len(batch.datagrams) - offset))
         while True:
             try:
@@ -80,19 +80,19 @@ class Forwarder:
                 return
             if done:
                 stored, offset = b"%d" % reached, reached
-            elif queues.take(self._client, ENRICHED, batch.batch_id) is None:
+                continue
+            self._book_sent_again(batch, reached - offset)
+            if queues.take(self._client, ENRICHED, batch.batch_id) is None:
                 return  # another forwarder took over, and finished it
-            else:
-                stored = self._stored_progress(batch.batch_id)
-                self._book_sent_again(batch, reached - offset)
-                offset = int(stored or 0)
+            stored = self._stored_progress(batch.batch_id)
+            offset = int(stored or 0)
 
     def _window(self, batch: EnrichedBatch, offset: int) -> int:
         """Send and confirm one window from `offset` on, however long it takes; return the offset reached."""
         reached = offset
         began = monotonic()
         while True:
-            self._check(unconfirmed=reached - offset)
+            self._check(batch, unconfirmed=reached - offset)
             try:
                 if reached == offset:
                     self._sink.connect()
@@ -121,7 +121,11 @@ class Forwarder:
             books.record(pipe, keys.group_key(batch.group), {"dead_lettered" if refusal else "delivered": events})
             if refusal:
                 letter = DeadLetter(
-                    reason=refusal, at_ms=int(time.time() * 1000), group=batch.group, payload=batch.datagrams[offset]
+                    reason=refusal,
+                    at_ms=int(time.time() * 1000),
+                    group=batch.group,
+                    payload=batch.datagrams[offset],
+                    events=events,
                 )
                 dead_letters.add(pipe, f"{batch.batch_id}-d{offset}", letter)
             if reached == len(batch.datagrams):
@@ -133,7 +137,10 @@ class Forwarder:
             done = queues.finish(self._client, ENRICHED, batch.batch_id, size, record, unchanged=(place, stored))
         else:
             done = queues.note(self._client, ENRICHED, batch.batch_id, record, unchanged=(place, stored))
-        if done and not refusal:
+        if done and refusal:
+            log.error("a datagram cannot be sent and became a dead letter", batch=batch.batch_id, why=refusal)
+            metrics.EVENTS_DEAD.labels("too_long").inc(events)
+        elif done:
             metrics.EVENTS_DELIVERED.inc(events)
         return done
 
@@ -146,11 +153,12 @@ class Forwarder:
             self._client.hincrby(keys.books(keys.group_key(batch.group)), "sent_again", datagrams)
             metrics.DATAGRAMS_SENT_AGAIN.inc(datagrams)
 
-    def _check(self, unconfirmed: int) -> None:
+    def _check(self, batch: EnrichedBatch, unconfirmed: int) -> None:
         """Stop here if asked to, at once with nothing unconfirmed, else when the receiver had time to read it."""
         if self._stop.is_set():
             self._stop_at = self._stop_at or monotonic() + (CONFIRM_ON_STOP_SECONDS if unconfirmed else 0)
             if not unconfirmed or monotonic() > self._stop_at:
+                self._book_sent_again(batch, unconfirmed)
                 raise Stopping
         self._beat()
 

@@ -15,6 +15,6 @@ def main(loaded: Loaded) -> None:
     client = store.connect(settings.redis_url)
     store.verify(client, settings.redis_url)
     metrics.serve(settings.metrics_address, role="normalizer")
-    runner = Runner(client, RAW, role="normalizer")
+    runner = Runner(client, RAW, role="normalizer", alive_file=settings.alive_file)
     normalize.use(Normalizer(client, queues.open_queue(client, ENRICHED), settings, runner.beat))
     runner.run()

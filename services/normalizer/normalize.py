@@ -32,6 +32,11 @@ class _Outcome(msgspec.Struct):
     oversize: list[LogEvent] = []
     unshapeable: list[tuple[LogEvent, str]] = []
 
+    @property
+    def events(self) -> int:
+        """Events that became datagrams: all but the last of an event's are in `continued`."""
+        return len(self.datagrams) - len(self.continued)
+
 
 class Normalizer:
     """Works on one batch at a time. Not safe between threads; blocks on Redis."""
@@ -57,8 +62,9 @@ class Normalizer:
         outcome = self._shape(batch)
         if not self._hand_over(batch, len(payload), facts, outcome):
             return
-        metrics.EVENTS_NORMALIZED.inc(len(batch.events) - outcome.discarded)
+        metrics.EVENTS_NORMALIZED.inc(outcome.events)
         metrics.EVENTS_DISCARDED.inc(outcome.discarded)
+        metrics.EVENTS_DEAD.labels("unshapeable").inc(len(outcome.unshapeable))
         if outcome.oversize:
             dropped = dead_letters.trim_originals(self._client, self._max_original_bytes)
             if dropped:
@@ -92,14 +98,15 @@ class Normalizer:
             group=batch.group,
             datagrams=tuple(outcome.datagrams),
             continued=tuple(outcome.continued),
-            newest_ms=max(event.timestamp_ms for event in batch.events),
+            newest_ms=max((event.timestamp_ms for event in batch.events), default=0),
         )
         payload = codec.encode(enriched)
         at_ms = int(time.time() * 1000)
 
         def record(pipe: Pipeline) -> None:
             if outcome.datagrams:
-                queues.put(pipe, self._enriched, ENRICHED, batch.batch_id, payload, facts)
+                # The facts go on with the events that do: should the payload be spoiled, the books rest on them.
+                queues.put(pipe, self._enriched, ENRICHED, batch.batch_id, payload, {**facts, "events": outcome.events})
             dead = len(outcome.unshapeable)
             books.record(pipe, keys.group_key(batch.group), {"discarded": outcome.discarded, "dead_lettered": dead})
             for number, (event, reason) in enumerate(outcome.unshapeable):

@@ -49,7 +49,7 @@ _BARE_DATES = tuple(
 )
 # Apple's form is cut at brackets, of which an origin may have some: there is no safe place to splice one in.
 _APPLE_DATE = re.compile(rb"\[T.{3} .{4}\...\... ..:", re.DOTALL)
-_APPLE_PLACES = re.compile(rb"(?:\A.{25}|\[Message )[\x00-\x20]*\{", re.DOTALL)
+_APPLE_MESSAGE = re.compile(rb"\[Message ")
 
 _ANY_DATE = re.compile(
     b"|".join(form.pattern for form, _ in _DATES + _BARE_DATES) + b"|" + _APPLE_DATE.pattern, re.DOTALL
@@ -81,7 +81,8 @@ def find_object(log: bytes) -> int:
     if not _ANY_DATE.match(looked_at):
         return _read_at(log, 0)
     if _APPLE_DATE.match(looked_at):
-        return UNSAFE if _APPLE_PLACES.search(log) else NOWHERE
+        positions = [25, *(message.end() for message in _APPLE_MESSAGE.finditer(log))]
+        return UNSAFE if any(_read_at(log, position) != NOWHERE for position in positions) else NOWHERE
     places = {_read_at(log, position) for position in _starts(log, looked_at)} - {NOWHERE}
     if not places:
         return NOWHERE

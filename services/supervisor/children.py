@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -18,13 +19,20 @@ SETTLED_SECONDS = 10.0
 STOP_SECONDS = 20.0
 
 _PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
 
 log = structlog.get_logger()
 
 
-def die_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when its parent dies, however it dies. For use before exec."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+def die_with_parent(parent_pid: int) -> None:
+    """Have the kernel send SIGTERM to this process when its parent dies, however it dies.
+
+    For use between fork and exec, where nothing may be called that takes a lock: the thread of a progress bar, which is
+    not in the child, may have held it.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent_pid:  # the parent died before the kernel knew whom to watch
+        os._exit(1)
 
 
 class Child:
@@ -80,13 +88,6 @@ class Child:
             self._process.wait()
 
     def _start(self) -> None:
-        parent = os.getpid()
-
-        def in_child() -> None:
-            die_with_parent()
-            if os.getppid() != parent:  # the parent died before the kernel knew whom to watch
-                os._exit(1)
-
         self._process = subprocess.Popen(
             self._command,
             env=self._environment,
@@ -94,7 +95,7 @@ class Child:
             stdout=sys.stderr,
             stderr=self._stderr,
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the roles in their order
-            preexec_fn=in_child,  # noqa: PLW1509 - the supervisor has one thread
+            preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - see die_with_parent
         )
         self._started_at = monotonic()
 
@@ -105,12 +106,13 @@ class Child:
             return
         if monotonic() - self._started_at > SETTLED_SECONDS:
             self._failures = 0
-        delay = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2**self._failures) if self._failures else 0.0
+        # The exponent is bounded too: 2 to the number of a day's failures is no float.
+        delay = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2 ** min(self._failures, 10)) if self._failures else 0.0
         self._failures += 1
         self._start_at = monotonic() + delay
         log.warning("a role ended, starting it again", child=self.name, exit_code=code, in_seconds=delay)
 
 
 def role_command(role: str, *arguments: str) -> list[str]:
-    """Return the command line of a role: this very program, by this very interpreter."""
-    return [sys.executable, "-m", "services", role, *arguments]
+    """Return the command line of a role: this very program, by this very interpreter, whatever lies in the directory."""
+    return [sys.executable, "-P", "-m", "services", role, *arguments]

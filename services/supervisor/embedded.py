@@ -9,10 +9,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.parse import quote
 
 import redis
+import structlog
 
 from services.supervisor.children import die_with_parent
 from shared.errors import SettingsError, Unreachable
@@ -22,8 +25,12 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 #: A server that is shutting down keeps the lock a little longer than its supervisor.
 LOCK_SECONDS = 15.0
+TELL_SECONDS = 1.0
 #: sun_path of a UNIX socket address, less the terminating NUL.
 MAX_SOCKET_PATH = 107
+_LOCK = "lock"
+
+log = structlog.get_logger()
 
 
 class EmbeddedServer:
@@ -41,13 +48,11 @@ class EmbeddedServer:
         Raises SettingsError when the directory cannot be used, Unreachable when it is in use or the server fails.
         """
         try:
-            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._data_dir.chmod(0o700)
+            self._make_private()
             self._take_lock()
         except OSError as error:
-            raise SettingsError(
-                [f"--data-dir {self._data_dir}: {error.strerror}: choose a directory of your own"]
-            ) from None
+            why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror
+            raise SettingsError([f"--data-dir {self._data_dir}: {why}: choose a directory of your own"]) from None
         try:
             return self._start()
         except BaseException:
@@ -83,9 +88,17 @@ class EmbeddedServer:
     def _log_path(self) -> Path:
         return self._data_dir / "valkey.log"
 
+    def _make_private(self) -> None:
+        """Make the directory, and close it to others unless other things are in it: /tmp given by mistake stays open."""
+        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (self._data_dir / _LOCK).exists() or not any(self._data_dir.iterdir()):
+            self._data_dir.chmod(0o700)
+
     def _take_lock(self) -> None:
-        self._lock = os.open(self._data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = monotonic() + LOCK_SECONDS
+        self._lock = os.open(self._data_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        began = monotonic()
+        deadline = began + LOCK_SECONDS
+        told = False
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,6 +109,9 @@ class EmbeddedServer:
                     raise Unreachable(
                         f"{self._data_dir} is in use by another `cwpipe run`: stop it or use another --data-dir"
                     ) from None
+                if not told and monotonic() - began > TELL_SECONDS:
+                    log.warning("the data directory is in use, waiting for it", data_dir=str(self._data_dir))
+                    told = True
                 sleep(0.1)
             else:
                 return
@@ -108,15 +124,18 @@ class EmbeddedServer:
             *("--dir", str(self._data_dir), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
             *("--maxmemory-policy", "noeviction", "--logfile", str(self._log_path), "--daemonize", "no"),
         ]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(self._lock,),
-            start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has one thread
-        )
-        url = f"unix://{socket_path}"
+        with self._log_path.open("ab") as complaints:  # what it says before it opens its log, or without it
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=complaints,
+                stderr=complaints,
+                pass_fds=(self._lock,),
+                start_new_session=True,
+                umask=0o077,  # log lines of others' machines: nobody else's business
+                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - see die_with_parent
+            )
+        url = f"unix://{quote(str(socket_path))}"
         self._wait_until_ready(url)
         url_file(self._data_dir).write_text(url)
         return url

@@ -106,7 +106,7 @@ def show_json(summary: Summary, out: TextIO = sys.stdout) -> None:
 def show_table(rows: list[tuple[GroupState, Account]], summary: Summary, out: TextIO = sys.stdout) -> None:
     """Write what became of the events, by group: a table on a terminal, else a line a group."""
     total = sum((account for _, account in rows), Account())
-    if out.isatty():
+    if rows and out.isatty():
         Console(file=out).print(_table(rows, total))
     else:
         for state, account in rows:

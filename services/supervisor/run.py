@@ -35,8 +35,11 @@ def run(loaded: Loaded, data_dir: Path, *, once: bool, as_json: bool) -> None:
     settings = loaded.settings
     logs.set_up(settings.log.level, settings.log.format, role="run")
     require_sources(loaded)
+    _end_at_once_on_signals(once=once)
     if once:
         receiver.wait_for(settings.wazuh.queue_socket, RECEIVER_SECONDS)
+    elif why := receiver.missing(settings.wazuh.queue_socket):
+        log.warning("no receiver yet, events will wait for it", why=why)
     with ExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(data_dir)
         redis_url = stack.enter_context(server) if server else settings.redis_url
@@ -50,6 +53,16 @@ def run(loaded: Loaded, data_dir: Path, *, once: bool, as_json: bool) -> None:
             supervisor.run(None)
         if once:
             supervisor.conclude(as_json=as_json)
+
+
+def _end_at_once_on_signals(*, once: bool) -> None:
+    """While there is no role to stop yet: the server, if there is one, is stopped on the way out."""
+
+    def end(*_: object) -> None:
+        raise Incomplete("stopped before the work began") if once else SystemExit(0)
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, end)
 
 
 class Supervisor:
@@ -90,36 +103,42 @@ class Supervisor:
             _stop(roles)
 
     def conclude(self, *, as_json: bool) -> None:
-        """Show what this run did. Raises Incomplete when groups or events are left, and what a role ended with."""
-        rows = report.difference(self._books_before, books.read(self._client))
+        """Show what this run did. Raises Incomplete when groups or events are left, Unreachable, and what a role ended with."""
+        try:
+            rows = report.difference(self._books_before, books.read(self._client))
+            api_calls = _api_calls(self._client) - self._calls_before
+            left = sum(queues.outstanding(self._client).values())
+        except store.AWAY as error:
+            raise Unreachable(
+                f"Redis went away ({error}): what was read and not yet delivered is kept there for the next run"
+            ) from None
         total = sum((account for _, account in rows), books.Account())
         summary = Summary(
             fetched=total.fetched,
             delivered=total.delivered,
             dead_lettered=total.dead_lettered,
             duplicates_suppressed=total.duplicates,
-            api_calls=_api_calls(self._client) - self._calls_before,
+            api_calls=api_calls,
             seconds=round(monotonic() - self._began, 3),
         )
         if as_json:
             report.show_json(summary)
         else:
             report.show_table(rows, summary)
-        self._raise_what_is_left(total.dead_lettered)
+        self._raise_what_is_left(total.dead_lettered, left)
 
-    def _raise_what_is_left(self, dead_lettered: int) -> None:
+    def _raise_what_is_left(self, dead_lettered: int, left: int) -> None:
         code = self._fetcher.exit_code if self._fetcher else None
         if code in (SettingsError.exit_code, Unreachable.exit_code):
             raise CwpipeError.with_code("the fetcher could not do its work, see above", code)
-        left = sum(queues.outstanding(self._client).values())
         reasons = []
         if code == Incomplete.exit_code:
-            faults = [state for state, _ in books.read(self._client).values() if state.fault]
-            reasons.append(f"{len(faults) or 'some'} groups or sources could not be read, named above")
+            reasons.append("some groups or sources could not be read, named above")
         if dead_lettered:
             reasons.append(f"{dead_lettered} events became dead letters")
         if self._stopping:
-            reasons.append(f"stopped early, {left} batches wait for the next run")
+            unread = ", before every group was read" if code is None else ""
+            reasons.append(f"stopped early{unread}; {left} batches wait for the next run")
         if reasons:
             raise Incomplete("incomplete: " + "; ".join(reasons))
 

@@ -5,15 +5,16 @@ Works on converted values from which those with a fault are left out, so that on
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from shared.settings.faults import Faults
 from shared.settings.words import either
 
 #: sun_path of Linux is 108 bytes, one of them the final NUL.
 MAX_SOCKET_PATH_BYTES = 107
+MAX_PORT = 65_535
 #: The normalizer takes the next port, the forwarder the one after.
-MAX_METRICS_PORT = 65_535 - 2
+MAX_METRICS_PORT = MAX_PORT - 2
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@]+):(?P<port>[0-9]{1,5})")
 _ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
@@ -27,6 +28,7 @@ def check(values: Mapping[str, object], faults: Faults) -> None:
             faults.value(key, value, sentence)
     sources = [source for source in _list(values.get("sources")) if isinstance(source, Mapping)]
     _check_names(sources, faults)
+    _check_redis_password(values, faults)
     for number, source in enumerate(sources):
         _check_needed(source, f"sources[{number}]", faults)
 
@@ -67,6 +69,24 @@ def _check_needed(source: Mapping[str, object], prefix: str, faults: Faults) -> 
             )
 
 
+def _check_redis_password(values: Mapping[str, object], faults: Faults) -> None:
+    file, url = values.get("redis_password_file"), values.get("redis_url")
+    if not file or not isinstance(url, str):
+        return
+    if not url:
+        faults.value("redis_password_file", file, "has no meaning without redis_url; give that too, or neither")
+    elif _has_password(url):
+        faults.value("redis_password_file", file, "gives a password, and so does redis_url; keep one")
+
+
+def _has_password(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.password) or "password" in parse_qs(parts.query)
+    except ValueError:
+        return False  # a fault of redis_url
+
+
 def _redis_url(value: str) -> str | None:
     schemes = ("redis://", "rediss://", "unix://")
     try:
@@ -93,6 +113,13 @@ def _metrics_address(value: str) -> str | None:
     if parts and 1 <= int(parts["port"]) <= MAX_METRICS_PORT:
         return None
     return f'must be host:port with a port from 1 to {MAX_METRICS_PORT}, such as "127.0.0.1:9108"'
+
+
+def _address(value: str) -> str | None:
+    parts = _HOST_AND_PORT.fullmatch(value)
+    if parts and 1 <= int(parts["port"]) <= MAX_PORT:
+        return None
+    return f'must be host:port with a port from 1 to {MAX_PORT}, such as "127.0.0.1:9181"'
 
 
 def _socket(value: str) -> str | None:
@@ -123,6 +150,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "redis_url": _redis_url,
     "_url": _http_url,
     "metrics_address": _metrics_address,
+    "address": _address,
     "_socket": _socket,
     "role_arn": _role_arn,
     "_regex": _regex,

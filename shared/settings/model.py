@@ -124,6 +124,33 @@ class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     normalizers: Annotated[int, Meta(ge=1, le=64, description="Normalizer processes.")] = 1
 
 
+class Dashboard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The pages that show queues, jobs and workers: `cwpipe dashboard`."""
+
+    address: Annotated[
+        str, Meta(description="host:port to serve them on. They are served without TLS: put a proxy before another host.")
+    ] = "127.0.0.1:9181"
+    user: Annotated[
+        str,
+        Meta(
+            pattern=r"^[!-9;-~]{1,64}$",
+            description="Name to log in with.",
+            extra={"words": "1 to 64 printable ASCII characters, no space and no colon"},
+        ),
+    ] = "cwpipe"
+    password_file: Annotated[
+        str,
+        Meta(
+            description="File with the password to log in with, of 12 characters or more. Empty: one is made at the "
+            "first start and kept in the data directory."
+        ),
+    ] = ""
+    actions: Annotated[
+        bool,
+        Meta(description="Whether jobs may be deleted and requeued from the pages. What is queued is at stake."),
+    ] = False
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
@@ -134,6 +161,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "Empty: `cwpipe run` starts its own."
         ),
     ] = ""
+    redis_password_file: Annotated[
+        str, Meta(description="File with the password of Redis, for a redis_url that has none in it.")
+    ] = ""
     metrics_address: Annotated[
         str,
         Meta(
@@ -141,8 +171,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "forwarder the one after. Empty: none."
         ),
     ] = ""
+    alive_file: Annotated[
+        str,
+        Meta(
+            description="File that a role touches as long as it gets on with its work, for `cwpipe health` and other "
+            "watchers. One a process. Empty: none."
+        ),
+    ] = ""
     wazuh: Wazuh = Wazuh()
     sources: tuple[Source, ...] = ()
     limits: Limits = Limits()
     log: Log = Log()
     run: Run = Run()
+    dashboard: Dashboard = Dashboard()

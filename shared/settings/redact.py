@@ -4,7 +4,8 @@ import re
 
 MASK = "***"
 
-_SECRET = re.compile(r"external_id|password|secret|token")
+#: The name of a file that holds a secret is none.
+_SECRET = re.compile(r"external_id|(password|secret|token)(?!_file)")
 _PASSWORD_PARAMETER = re.compile(r"(?<=password=)[^&]*")
 
 

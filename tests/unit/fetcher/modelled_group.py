@@ -10,7 +10,7 @@ from shared.errors import SourceBusy, TokenRefused
 from shared.messages import LogEvent
 
 #: What may befall one page: it fails, its token is refused or given back, or something else happens before it is used.
-Trouble = Literal["busy", "refused", "repeated", "meanwhile"]
+Trouble = Literal["none", "busy", "refused", "refused meanwhile", "repeated", "meanwhile"]
 
 
 class Clock:
@@ -62,10 +62,12 @@ class ModelledGroup:
 
     def page(self, log_group: str, from_ms: int, to_ms: int, token: str = "") -> Page:
         self.calls += 1
-        trouble = self.troubles.popleft() if self.troubles else None
+        trouble = self.troubles.popleft() if self.troubles else "none"
         if trouble == "busy":
             raise SourceBusy(f"group {log_group}: slow down")
-        if trouble == "refused" and token:
+        if trouble == "refused meanwhile":
+            self.meanwhile()
+        if trouble.startswith("refused") and token:
             raise TokenRefused(f"group {log_group}: nextToken is invalid")
         if trouble == "repeated" and token:
             return Page(events=[], token=token)

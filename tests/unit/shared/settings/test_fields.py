@@ -21,7 +21,7 @@ def test_every_key_has_a_sentence() -> None:
 
 def test_tables_come_in_the_order_of_the_model() -> None:
     """The top level first, for TOML has no other place for it."""
-    assert ["", "wazuh", "sources[]", "limits", "log", "run"] == [name for name, _ in tables()]
+    assert ["", "wazuh", "sources[]", "limits", "log", "run", "dashboard"] == [name for name, _ in tables()]
 
 
 def test_scalars_outside_lists_have_a_variable_each() -> None:

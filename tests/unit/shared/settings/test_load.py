@@ -243,7 +243,7 @@ def other_value(key: str) -> tuple[str, object]:
     """Return a text that is not the default of `key`, and what it becomes."""
     if key == "redis_url":
         return "redis://elsewhere", "redis://elsewhere"
-    if key == "metrics_address":
+    if key.endswith("address"):
         return "localhost:1", "localhost:1"
     table, _, name = key.rpartition(".")
     field = next(field for field in dict(tables())[table].fields if field.encode_name == name)

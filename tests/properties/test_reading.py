@@ -1,0 +1,275 @@
+"""Whatever happens to a group and its reader, each event is delivered once: guarantee 3 of the design."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, cast
+
+import msgspec
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.fetcher import seen, slices
+from services.fetcher.fetch import GroupReader
+from shared import codec, keys, queues
+from shared.aws.logs_api import LogsApi
+from shared.errors import SourceError
+from shared.messages import Checkpoint, GroupRef, RawBatch
+from shared.settings.model import Source
+from tests.unit.fetcher.memory_redis import MemoryQueue, MemoryRedis
+from tests.unit.fetcher.modelled_group import Arrival, Clock, ModelledGroup, Trouble
+
+BEGIN_MS = 1_800_000_000_000
+LATE_MS = 60_000
+GROUP = GroupRef(account_id="123456789012", region="eu-west-1", log_group="/app")
+SOURCE = Source(name="s", regions=("eu-west-1",), log_groups=("/app",), late_window=LATE_MS)
+
+CommitTrouble = Literal["none", "lost", "answer lost"]
+
+
+class Bounds(NamedTuple):
+    """What is 64 KiB, a million events and the like in earnest, small enough here to be crossed all the time."""
+
+    small_bytes: int
+    slice_events: int
+    close_margin_ms: int
+    loaded: int
+    sizes: tuple[int, ...]
+    overlap: int
+
+
+class History:
+    """A group, its two readers, and what is true of them at any time."""
+
+    def __init__(self, bounds: Bounds, client: Any, queue: Any) -> None:
+        self.clock = Clock(BEGIN_MS)
+        self.group = ModelledGroup(self.clock, bounds.sizes, bounds.overlap)
+        self.commit_troubles: deque[CommitTrouble] = deque()
+        self._client = client
+        self._queue = queue
+        self._latest_ms = 0
+        self._batches: dict[bytes, RawBatch] = {}
+        self._delivered: Counter[str] = Counter()
+        self._checkpoint: Checkpoint | None = None
+        self.readers = [self._reader(), self._reader()]
+        self.group.meanwhile = self._let_the_other_read
+        self._reading: int | None = None
+        _trouble_commits(client, self.commit_troubles)
+
+    def arrive(self, count: int, spread_ms: int, ahead_ms: int, delay_ms: int, message: str) -> None:
+        """Let events arrive at once: late or ahead, seen at once or later, in one millisecond or not, all alike."""
+        for number in range(count):
+            ahead = min(ahead_ms + number * spread_ms, slices.AHEAD_MS)
+            self.group.put(self.clock.now_ms + ahead, delay_ms=delay_ms, message=message)
+
+    def wait(self, ms: int) -> None:
+        """Let time pass."""
+        self.clock.now_ms += ms
+
+    def set_back(self, ms: int) -> None:
+        """Set the readers' clock to so much before the time."""
+        self.clock.behind_ms = ms
+
+    def trouble(self, pages: Sequence[Trouble], commits: Sequence[CommitTrouble]) -> None:
+        """Let the next pages and commits fail, or not, in this order."""
+        self.group.troubles.extend(pages)
+        self.commit_troubles.extend(commits)
+
+    def crash(self, which: int) -> None:
+        """Start a reader anew: what it knew is gone."""
+        self.readers[which] = self._reader()
+
+    def poll(self, which: int, pages: int) -> bool:
+        """Let a reader read some pages, waiting out what fails as its task does; return whether its round goes on."""
+        self._reading = which
+        try:
+            return self._turn(which, pages)
+        finally:
+            self.check()
+
+    def poll_to_the_end(self, which: int) -> None:
+        """Let a reader end its round, which takes it no more calls than there are events to read."""
+        most = self.group.calls + 60 + 20 * (len(self.group.arrivals) + 1)
+        while self.poll(which, 3):
+            assert self.group.calls < most, "it calls AWS again and again"
+
+    def finish(self) -> None:
+        """Let time pass, with polls, until nothing can be late any more."""
+        for _ in range(8):
+            self.clock.now_ms += LATE_MS // 4
+            self.poll_to_the_end(0)
+        self.clock.behind_ms = 0
+        self.clock.now_ms += slices.AHEAD_MS + 2 * LATE_MS
+        for _ in range(3):  # the first may only end a round, the second reads, the third forgets
+            self.poll_to_the_end(1)
+
+    def delivered(self) -> Counter[str]:
+        """Return how often each event was queued, by its id."""
+        for key in self._client.scan_iter(match=keys.payload("raw", "*")):
+            if key not in self._batches:
+                self._batches[key] = codec.decode(RawBatch, self._client.get(key.decode()))
+                self._delivered.update(event.event_id for event in self._batches[key].events)
+        return self._delivered
+
+    def expected(self, is_expected: Callable[[Arrival], bool]) -> set[str]:
+        """Return the ids of the events that exist for a reader, and for which `is_expected` holds."""
+        return {
+            arrival.event.event_id
+            for arrival in self.group.arrivals
+            if arrival.timestamp_ms >= BEGIN_MS and is_expected(arrival)
+        }
+
+    def check(self) -> None:
+        """Compare the marks of the checkpoint with what was delivered."""
+        self._latest_ms = max(self._latest_ms, self.clock())
+        stored = self._client.get(keys.checkpoint(keys.group_key(GROUP)))
+        if stored is None:
+            return
+        now = msgspec.json.decode(stored, type=Checkpoint)
+        before, self._checkpoint = self._checkpoint or now, now
+        delivered = self.delivered()
+
+        assert 1 == max(delivered.values(), default=1)
+        assert before.watermark_ms <= now.watermark_ms <= max(self._latest_ms, BEGIN_MS)
+        assert before.swept_ms <= now.swept_ms <= now.watermark_ms
+        on_time = self.expected(lambda it: it.timestamp_ms < now.watermark_ms and it.visible_ms <= it.timestamp_ms)
+        assert set() == on_time - delivered.keys()
+        assert set() == self.expected(lambda it: it.timestamp_ms < now.swept_ms and in_time(it)) - delivered.keys()
+        self._check_memory(now)
+
+    def _check_memory(self, now: Checkpoint) -> None:
+        """What is remembered can be read again, save for the last commit, which the next one puts right."""
+        key = keys.group_key(GROUP)
+        books = {name.decode(): int(count) for name, count in self._client.hgetall(keys.books(key)).items()}
+        names = [name.decode().split(":") for name in self._client.hkeys(keys.seen(key))]
+
+        assert all(int(newest) >= now.swept_ms for _, newest, _, number in names if int(number) != now.sequence)
+        assert books.get("fetched", 0) == books.get("duplicates", 0) + sum(self.delivered().values())
+
+    def _reader(self) -> GroupReader:
+        api = cast("LogsApi", self.group)
+        return GroupReader(GROUP, SOURCE, api, self._queue, start_ms=BEGIN_MS, clock=self.clock)
+
+    def _turn(self, which: int, pages: int) -> bool:
+        try:
+            return self.readers[which].poll(pages, lambda: True)
+        except (SourceError, redis.RedisError):
+            return True
+
+    def _let_the_other_read(self) -> None:
+        """Let the other reader commit between this one's page and its commit."""
+        if self._reading is not None:
+            other, self._reading = 1 - self._reading, None
+            self._turn(other, 1)
+
+
+def in_time(arrival: Arrival) -> bool:
+    """Say whether an event could be seen within the late window: such events are promised."""
+    return arrival.visible_ms <= arrival.timestamp_ms + LATE_MS
+
+
+def _trouble_commits(client: Any, troubles: deque[CommitTrouble]) -> None:
+    """Let transactions fail before or after they were carried out, as `troubles` says."""
+    make = client.pipeline
+
+    def pipeline(*arguments: Any, **named: Any) -> Any:
+        pipe = make(*arguments, **named)
+        execute = pipe.execute
+
+        def troubled(*arguments: Any, **named: Any) -> Any:
+            trouble = troubles.popleft() if troubles else "none"
+            if trouble == "lost":
+                raise redis.ConnectionError("lost before it got there")
+            answer = execute(*arguments, **named)
+            if trouble == "answer lost":
+                raise redis.ConnectionError("lost on the way back")
+            return answer
+
+        pipe.execute = troubled
+        return pipe
+
+    client.pipeline = pipeline
+
+
+Step = tuple[Any, ...]
+"""The name of a method of History, and its arguments."""
+
+moments = st.one_of(st.sampled_from([0, 1, 1000, LATE_MS // 4, LATE_MS // 2, LATE_MS]), st.integers(0, LATE_MS))
+readers = st.integers(0, 1)
+arrivals = st.tuples(
+    st.just("arrive"),
+    st.integers(1, 12),
+    st.sampled_from([0, 1, 500, 5000]),
+    st.one_of(moments.map(lambda ms: -ms), st.sampled_from([1000, LATE_MS, slices.AHEAD_MS])),
+    moments,
+    st.sampled_from(["", "x", "x" * 50]),
+)
+steps = st.one_of(
+    arrivals,
+    arrivals,
+    st.tuples(st.just("wait"), st.one_of(moments, st.sampled_from([slices.AHEAD_MS, LATE_MS * 3]))),
+    st.tuples(st.just("poll"), readers, st.integers(1, 6)),
+    st.tuples(st.just("poll_to_the_end"), readers),
+    st.tuples(st.just("crash"), readers),
+    st.tuples(st.just("set_back"), st.sampled_from([0, 1000, LATE_MS, 3_600_000])),
+    st.tuples(
+        st.just("trouble"),
+        st.lists(st.sampled_from(["none", "busy", "refused", "refused meanwhile", "repeated", "meanwhile"]), max_size=4),
+        st.lists(st.sampled_from(["none", "lost", "answer lost"]), max_size=3),
+    ),
+)
+bounds = st.builds(
+    Bounds,
+    small_bytes=st.sampled_from([-1, 30, 64 * 1024]),
+    slice_events=st.sampled_from([1, 7, 20, 1_000_000]),
+    close_margin_ms=st.sampled_from([1, 1000, 10_000]),
+    loaded=st.sampled_from([1, 10, 250_000]),
+    sizes=st.lists(st.integers(0, 7), max_size=4).map(lambda sizes: (*sizes, 3)),
+    overlap=st.integers(0, 2),
+)
+
+
+def _live(bounds: Bounds, history_steps: list[Step], client: Any, queue: Any) -> History:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slices, "SMALL_BYTES", bounds.small_bytes)
+        patch.setattr(slices, "MAX_SLICE_EVENTS", bounds.slice_events)
+        patch.setattr(slices, "CLOSE_MARGIN_MS", bounds.close_margin_ms)
+        patch.setattr(seen, "MAX_LOADED", bounds.loaded)
+        history = History(bounds, client, queue)
+        for name, *arguments in history_steps:
+            getattr(history, name)(*arguments)
+        history.finish()
+    return history
+
+
+def _assert_delivered_once(history: History) -> None:
+    delivered = history.delivered()
+
+    assert set() == history.expected(in_time) - delivered.keys()
+    assert {1} >= set(delivered.values())
+    assert delivered.keys() <= history.expected(lambda _: True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(bounds, st.lists(steps, max_size=25))
+def test_every_event_in_time_is_delivered_once(bounds: Bounds, history_steps: list[Step]) -> None:
+    """Late, early, equal, many: two readers, their crashes, lost commits and refused tokens lose and double none."""
+    client = MemoryRedis()
+    history = _live(bounds, history_steps, client, MemoryQueue(client))
+
+    _assert_delivered_once(history)
+    assert [] == client.hkeys(keys.seen(keys.group_key(GROUP)))
+
+
+@settings(max_examples=8, deadline=None)
+@given(bounds, st.lists(steps, max_size=15))
+def test_valkey_agrees_with_the_model_of_it(redis_url: str, bounds: Bounds, history_steps: list[Step]) -> None:
+    """The histories above run on a stand-in of a few commands; here the same on a server."""
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    history = _live(bounds, history_steps, client, queues.open_queue(client, queues.RAW))
+
+    _assert_delivered_once(history)
+    assert [] == client.hkeys(keys.seen(keys.group_key(GROUP)))
+    client.close()

@@ -1,0 +1,199 @@
+"""Whatever is logged, analysisd reads our location and our origin, and the log as it was meant."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import HealthCheck, event, given, settings
+
+from services.normalizer.location import location_of
+from services.normalizer.origin import MAX_ID_BYTES, MAX_NAME_BYTES
+from services.normalizer.shape import Shaped, Shaper
+from services.normalizer.text import clean, fit, visible
+from shared.messages import GroupRef, LogEvent
+from shared.settings.model import Source
+from tests.properties import strategies
+from tests.reference_analysisd import read
+
+AUTO = Source(name="auto", regions=("us-east-1",), log_groups=("*",))
+RAW = Source(name="raw", regions=("us-east-1",), log_groups=("*",), format="raw")
+GROUP = GroupRef(account_id="123456789012", region="us-east-1", log_group="/aws/lambda/pay")
+
+_OURS = ("account_id", "region", "log_group", "log_stream", "event_id", "timestamp", "ingestion_time")
+_MARKER = re.compile(r"cwpipe part \d+/\d+ of event [^\n]*?: ")
+_RESERVED = re.compile(r"(cloudwatch|integration)(?=[.\0]|\Z)", re.IGNORECASE | re.ASCII)
+
+many = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+short_events = strategies.events(strategies.messages)
+long_events = strategies.events(strategies.long_messages)
+
+
+def shape(log_event: LogEvent, group: GroupRef = GROUP, source: Source = AUTO) -> Shaped:
+    return Shaper(group, source).shape(log_event)
+
+
+@many
+@given(short_events, strategies.groups)
+def test_every_datagram_is_one_that_analysisd_takes_whole(log_event: LogEvent, group: GroupRef) -> None:
+    """In both formats: never empty, never longer than it reads, no NUL to end it early, valid UTF-8 for its files."""
+    _check_datagrams(log_event, group)
+
+
+@some
+@given(long_events, strategies.groups)
+def test_so_is_every_datagram_of_a_long_event(log_event: LogEvent, group: GroupRef) -> None:
+    """The same, with nothing left out on the way."""
+    _check_datagrams(log_event, group)
+
+
+@many
+@given(short_events, strategies.groups)
+def test_analysisd_reads_our_location_and_no_other_origin(log_event: LogEvent, group: GroupRef) -> None:
+    """Rules trust them: the location of every datagram, the seven fields of every JSON object, no foreign finding."""
+    _check_readings(log_event, group)
+
+
+@some
+@given(long_events, strategies.groups)
+def test_so_it_does_of_a_long_event(log_event: LogEvent, group: GroupRef) -> None:
+    """No part and no shortened object says more than the whole did."""
+    _check_readings(log_event, group)
+
+
+@many
+@given(short_events)
+def test_text_arrives_as_it_was_logged(log_event: LogEvent) -> None:
+    """But for trailing newlines, and for NULs and lone surrogates, which cannot be sent."""
+    _check_text(log_event)
+
+
+@some
+@given(strategies.events(strategies.long_texts))
+def test_the_parts_of_a_long_text_add_up_to_it(log_event: LogEvent) -> None:
+    """Behind their markers, none of which cuts a character."""
+    _check_text(log_event)
+
+
+@some
+@given(short_events | long_events)
+def test_the_raw_format_adds_nothing(log_event: LogEvent) -> None:
+    """It is for those who want what Wazuh's own module sends."""
+    logs = [datagram.removeprefix(b"1:Wazuh-AWS:").decode() for datagram in shape(log_event, source=RAW).datagrams]
+
+    assert clean(log_event.message).decode() == _joined(logs)
+
+
+@many
+@given(strategies.events(strategies.objects))
+def test_an_object_keeps_every_member_but_for_reserved_names(log_event: LogEvent) -> None:
+    """Order, duplicates and values; what was renamed has underscores in one place and nothing else."""
+    (datagram,) = shape(log_event).datagrams
+    before = _pairs(log_event.message)
+    (ours, _), *after = _pairs(read(datagram).full_log)
+
+    assert "cloudwatch" == ours
+    assert [value for _, value in before] == [value for _, value in after]
+    assert [key for key, _ in before] == [_restored(key) for key, _ in after] or _has_marks_of_its_own(before)
+    assert not [key for key, _ in after if _RESERVED.match(key)]
+    assert len(set(map(_segment, before))) == len(set(map(_segment, after)))
+
+
+@some
+@given(strategies.events(strategies.long_objects))
+def test_a_long_object_arrives_as_one_that_names_what_was_shortened(log_event: LogEvent) -> None:
+    """It keeps its members, or is the start of its text where there are too many of them."""
+    (datagram,) = shape(log_event).datagrams
+    reading = read(datagram)
+    shortened = dict(_pairs(reading.full_log)[0][1]).get("truncated")
+
+    assert (shortened is not None) == shape(log_event).oversize
+    if shortened == ["message"]:
+        event("wrapped")
+        start = reading.field("message") or ""
+        assert clean(log_event.message).decode().startswith(start.removesuffix("\u2026"))
+    else:
+        event("shortened" if shortened else "short enough")
+        assert len(_pairs(log_event.message)) == len(_pairs(reading.full_log)) - 1
+
+
+def _check_datagrams(log_event: LogEvent, group: GroupRef) -> None:
+    for source, start in ((AUTO, b"1:Wazuh-AWS|:"), (RAW, b"1:Wazuh-AWS:")):
+        shaped = shape(log_event, group, source)
+
+        assert shaped.datagrams
+        assert shaped.oversize or len(shaped.datagrams) == 1
+        for datagram in shaped.datagrams:
+            assert 5 <= len(datagram) <= 65_535
+            assert datagram.startswith(start)
+            assert b"\0" not in datagram
+            assert datagram.decode()
+
+
+def _check_readings(log_event: LogEvent, group: GroupRef) -> None:
+    for datagram in shape(log_event, group).datagrams:
+        reading = read(datagram)
+
+        assert location_of(group.region, group.log_group, log_event.log_stream) == reading.location
+        assert not reading.is_alert
+        assert reading.fields or not re.match(r'\{ *"', reading.log)
+        if reading.fields:
+            assert _expected(log_event, group) == reading.fields[:7]
+            foreign = [name for name, _ in reading.fields[7:] if _RESERVED.match(name)]
+            assert [] == [name for name in foreign if name != "cloudwatch.truncated"]
+
+
+def _check_text(log_event: LogEvent) -> None:
+    readings = [read(datagram) for datagram in shape(log_event).datagrams]
+    if any(reading.fields for reading in readings):
+        event("an object")
+        return
+    event("text in parts" if len(readings) > 1 else "text")
+
+    assert clean(log_event.message).decode() == _joined([reading.full_log for reading in readings])
+
+
+def _expected(log_event: LogEvent, group: GroupRef) -> list[tuple[str, str]]:
+    values = (
+        fit(visible(group.account_id), MAX_ID_BYTES),
+        fit(visible(group.region), MAX_ID_BYTES),
+        fit(visible(group.log_group), MAX_NAME_BYTES),
+        fit(visible(log_event.log_stream), MAX_NAME_BYTES),
+        fit(visible(log_event.event_id), MAX_ID_BYTES),
+        _iso(log_event.timestamp_ms),
+        _iso(log_event.ingestion_ms),
+    )
+    return list(zip([f"cloudwatch.{name}" for name in _OURS], values, strict=True))
+
+
+def _iso(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    seconds = min(max(seconds, int(datetime.min.replace(tzinfo=UTC).timestamp())), 253_402_300_799)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000, tzinfo=None)
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def _joined(logs: list[str]) -> str:
+    """Return the parts of a text without their markers; each must have one."""
+    rest = [_MARKER.sub("", log, count=1) for log in logs[1:]]
+    assert all(_MARKER.match(log) for log in logs[1:])
+    return "".join([logs[0], *rest])
+
+
+def _pairs(text: str) -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
+    return pairs
+
+
+def _restored(key: str) -> str:
+    return re.sub(r"(?ai)\A(cloudwatch|integration)_(?=[.\0]|\Z)", r"\1", key)
+
+
+def _has_marks_of_its_own(pairs: list[tuple[str, Any]]) -> bool:
+    return any(re.match(r"(?ai)(cloudwatch|integration)_", key) for key, _ in pairs)
+
+
+def _segment(pair: tuple[str, Any]) -> str:
+    return re.split(r"[.\0]", pair[0])[0].lower()
