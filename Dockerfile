@@ -1,5 +1,5 @@
 # One image for every role: cwpipe fetcher | normalizer | forwarder | dashboard | run ...
-# The target `demo` adds what `docker compose --profile demo` plays with.
+# The target `demo` is what `docker compose --profile demo` plays with.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
@@ -12,22 +12,24 @@ RUN /opt/uv/bin/uv sync --quiet --locked --no-install-project --extra dashboard
 COPY services services
 COPY shared shared
 RUN /opt/uv/bin/uv sync --quiet --locked --no-editable --extra dashboard
-# boto3 brings the descriptions of some 400 AWS services; these are the ones that cwpipe and its credentials need.
-RUN cd /opt/cwpipe/lib/python3*/site-packages/botocore/data \
-    && find . -mindepth 1 -maxdepth 1 -type d \
-       ! -name logs ! -name sts ! -name sso ! -name sso-oidc ! -name signin ! -name cloudwatch -exec rm -rf {} + \
-    && rm -rf ../../boto3/data ../../boto3/examples ../docs ../../../../../share \
-    && find /opt/cwpipe -name __pycache__ -prune -exec rm -rf {} +
+# boto3 brings the descriptions of some 400 AWS services, of which cwpipe and its credentials need a few
+# (deploy/compose/bytecode.py tries them), and zstandard a second copy of itself, for PyPy.
+RUN cd /opt/cwpipe/lib/python3*/site-packages \
+    && find botocore/data -mindepth 1 -maxdepth 1 -type d \
+       ! -name logs ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} + \
+    && rm -rf boto3/data boto3/examples zstandard/_cffi.*.so \
+    && find /opt/cwpipe/bin -mindepth 1 ! -name cwpipe ! -name 'python*' -delete
 
 FROM build AS build-demo
-RUN UV_PROJECT_ENVIRONMENT=/opt/demo /opt/uv/bin/uv sync --quiet --locked --no-editable --extra demo
+RUN UV_PROJECT_ENVIRONMENT=/opt/demo /opt/uv/bin/uv sync --quiet --locked --no-editable --extra demo --compile-bytecode
 
 FROM ${PYTHON_IMAGE} AS base
+# Volumes take over owner and mode of the directories that they are mounted on.
 RUN groupadd --gid 10001 cwpipe \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cwpipe \
-    && install -d -o cwpipe -g cwpipe -m 0750 /run/cwpipe /run/cwpipe/passwords /run/cwpipe/settings /run/cwpipe/demo /run/aws
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-USER 10001:10001
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /home/cwpipe --shell /usr/sbin/nologin cwpipe \
+    && install -d -o cwpipe -g cwpipe -m 0750 /home/cwpipe /home/cwpipe/.aws \
+       /run/cwpipe /run/cwpipe/passwords /run/cwpipe/settings /run/cwpipe/demo
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/home/cwpipe
 WORKDIR /run/cwpipe/settings
 ENTRYPOINT ["cwpipe"]
 CMD ["--help"]
@@ -35,7 +37,11 @@ CMD ["--help"]
 FROM base AS demo
 COPY --from=build-demo /opt/demo /opt/demo
 ENV PATH=/opt/demo/bin:$PATH
+USER 10001:10001
 
 FROM base
 COPY --from=build /opt/cwpipe /opt/cwpipe
 ENV PATH=/opt/cwpipe/bin:$PATH
+RUN --mount=type=bind,source=deploy/compose/bytecode.py,target=/tmp/bytecode.py \
+    PYTHONDONTWRITEBYTECODE= python /tmp/bytecode.py
+USER 10001:10001

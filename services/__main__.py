@@ -134,6 +134,19 @@ def passwords(directory: Path) -> None:
 
 @cli.command()
 @_config_option
+@_data_dir_option
+def dashboard(config: Path | None, data_dir: Path | None) -> None:
+    """Serve pages that show queues, jobs and workers, to those who know the password.
+
+    The log says at the start which file holds the password.
+    """
+    from services.dashboard.__main__ import main as serve
+
+    serve(_load(config), data_dir or _default_data_dir())
+
+
+@cli.command()
+@_config_option
 def settings(config: Path | None) -> None:
     """Show what is in force, and where each value came from."""
     from services.operator.settings import show

@@ -67,16 +67,16 @@ def trim_originals(client: redis.Redis, max_bytes: int) -> int:
 
 
 def _drop_original(client: redis.Redis, original_id: str) -> bool:
-    """Remove one kept original, its place in the list and its bytes together. False: somebody else did."""
+    """Remove one kept original, its place in the list and its bytes together. False: somebody else may have."""
     original = keys.kept_original(original_id)
     with client.pipeline() as pipe:
-        pipe.watch(original)  # type: ignore[no-untyped-call]
-        size = int(pipe.strlen(original))  # past watch() it answers at once
-        pipe.multi()
-        pipe.delete(original)
-        pipe.zrem(keys.KEPT_ORIGINALS, original_id)
-        pipe.hincrby(keys.BYTES, "kept_originals", -size)
         try:
+            pipe.watch(original)  # type: ignore[no-untyped-call]
+            size = int(pipe.strlen(original))  # past watch() it answers at once
+            pipe.multi()
+            pipe.delete(original)
+            pipe.zrem(keys.KEPT_ORIGINALS, original_id)
+            pipe.hincrby(keys.BYTES, "kept_originals", -size)
             pipe.execute()
         except redis.WatchError:
             return False

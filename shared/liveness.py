@@ -13,7 +13,7 @@ from shared.errors import Unreachable
 #: Touched at most so often.
 TOUCH_SECONDS = 2.0
 #: Older than this, the role is taken to be stuck. No step of the work takes so long.
-STUCK_SECONDS = 90.0
+STUCK_SECONDS = 80.0
 
 
 class Liveness:

@@ -1,7 +1,6 @@
 """The connection to Redis (or Valkey), and whether what is kept there is ours to read."""
 
 from pathlib import Path
-
 from urllib.parse import urlsplit
 
 import redis

@@ -69,7 +69,8 @@ def read(datagram: bytes) -> Reading:
     text = _json_text(log)
     fields = fields_of(text) if text is not None else None
     is_alert = log.startswith((b"Alert Level:", b"ossec: Alert Level"))
-    return Reading(location.decode(), full_log.decode(), log.decode(), text is not None, fields or [], is_alert)
+    shown = log.decode(errors="replace")  # a date's length is taken off wherever it ends
+    return Reading(location.decode(), full_log.decode(), shown, text is not None, fields or [], is_alert)
 
 
 def _split(message: bytes) -> tuple[bytes, bytes]:

@@ -39,17 +39,23 @@ class _Reader:
 
     def fields(self) -> list[tuple[str, str]]:
         self._value(())
+        is_first = True
         while self._open:
             closing, path = self._open[-1]
-            byte = self._next()
-            if byte == closing:
+            self._blanks()
+            if self._text[self._at] == closing:
+                self._at += 1
                 self._open.pop()
-            elif byte != ord(","):
+                is_first = False
+                continue
+            if not is_first and self._next() != ord(","):
                 raise Malformed
-            elif closing == ord("}"):
+            levels = len(self._open)
+            if closing == ord("}"):
                 self._member(path)
             else:
                 self._value(None)
+            is_first = len(self._open) > levels
         return self._fields
 
     def _next(self) -> int:
@@ -90,13 +96,6 @@ class _Reader:
             self._keep(path, "[...]")
             path = None
         self._open.append((closing, path))
-        self._blanks()
-        if self._text[self._at] == closing:
-            return
-        if closing == ord("}"):
-            self._member(path)
-        else:
-            self._value(None)
 
     def _scalar(self, byte: int) -> str:
         for word, value in _WORDS.items():
@@ -121,7 +120,7 @@ class _Reader:
 
 
 def _unescaped(inside: str) -> str:
-    pieces = []
+    pieces: list[str] = []
     at = 0
     while at < len(inside):
         begin, at = at, inside.find("\\", at)

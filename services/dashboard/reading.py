@@ -1,7 +1,7 @@
-"""RQ and rq-dashboard made to read JSON and nothing else. What is not JSON is shown as unreadable, and never loaded.
+"""RQ's classes made to read JSON and nothing else. What is not JSON is shown as unreadable, and never loaded.
 
-rq-dashboard leaves the serializer out in some places, and RQ takes pickle then: loading one runs what it says. So the
-classes that rq-dashboard works with are replaced by ones that cannot do so, and `forbid_pickle` closes what is left.
+RQ takes pickle wherever it is not told otherwise, and loading a pickle runs what it says. So the pages work on classes
+that cannot do so, and `forbid_pickle` closes what is left.
 
 Whoever may write to Redis can also write a job whose fields make no sense. That costs one row of a page, not the page.
 """
@@ -10,34 +10,22 @@ import binascii
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import redis
-import rq_dashboard.web
-from flask import current_app
 from rq import Queue, Worker
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.executions import Execution
-from rq.job import Job, requeue_job
-from rq.registry import (
-    BaseRegistry,
-    CanceledJobRegistry,
-    DeferredJobRegistry,
-    FailedJobRegistry,
-    FinishedJobRegistry,
-    ScheduledJobRegistry,
-    StartedJobRegistry,
-)
+from rq.job import Job
 from rq.serializers import JSONSerializer
-
-from shared import keys
-from shared.settings.quantities import format_bytes
+from rq.utils import as_text
 
 UNREADABLE = "unreadable: it is not JSON"
 
 #: What RQ raises over fields that make no sense.
-_NONSENSE = (
+NONSENSE = (
     AttributeError,
     DeserializationError,
     KeyError,
@@ -47,15 +35,6 @@ _NONSENSE = (
     redis.ResponseError,
     zlib.error,
 )
-
-_REGISTRIES: dict[str, type[BaseRegistry]] = {
-    "canceled": CanceledJobRegistry,
-    "deferred": DeferredJobRegistry,
-    "failed": FailedJobRegistry,
-    "finished": FinishedJobRegistry,
-    "scheduled": ScheduledJobRegistry,
-    "started": StartedJobRegistry,
-}
 
 T = TypeVar("T")
 
@@ -88,7 +67,7 @@ class JsonQueue(Queue):
     job_class = JsonJob
 
     def __init__(self, name: str = "default", *arguments: Any, **options: Any) -> None:
-        super().__init__(name, *arguments, **({"serializer": Json} | options))
+        super().__init__(name, *arguments, **_with_json(options))
 
 
 class JsonWorker(Worker):
@@ -97,34 +76,28 @@ class JsonWorker(Worker):
     job_class = JsonJob
     queue_class = JsonQueue
 
-    @classmethod
-    def all(cls, connection: redis.Redis, **_: Any) -> list["JsonWorker"]:
-        """Return the workers that are alive."""
-        names = [key.decode(errors="replace") for key in connection.smembers(cls.redis_workers_keys)]
-        alive = [name for name in names if connection.exists(name)]
-        return [worker for name in alive if (worker := _sense(lambda name=name: cls._find(name, connection)))]
-
-    @classmethod
-    def _find(cls, name: str, connection: redis.Redis) -> "JsonWorker | None":
-        return cls.find_by_key(name, connection, cls.job_class, cls.queue_class, Json)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **_with_json(options))
 
     def get_current_job(self) -> Job | None:
         """Return the job in hand, None when idle. A dead execution, or a job that is just done, is none in hand."""
         for member in self.connection.smembers(self.executions_key):
-            execution = Execution.from_composite_key(member.decode(), connection=self.connection)
+            execution = Execution.from_composite_key(as_text(member), connection=self.connection)
             if self.connection.exists(execution.key):
-                return _sense(lambda job_id=execution.job_id: JsonJob.fetch(job_id, self.connection))
+                return sense(partial(JsonJob.fetch, execution.job_id, self.connection))
         return None
 
 
-def apply() -> None:
-    """Have rq-dashboard use these, and the client of the application that is asked."""
-    web = rq_dashboard.web
-    web.config.serializer = Json
-    web.Job, web.Queue, web.Worker = JsonJob, JsonQueue, JsonWorker
-    web.requeue_job = _requeue
-    web.get_queue_registry_jobs_count = jobs_page
-    web.from_url = lambda *_, **__: (None, current_app.config["CWPIPE_CLIENT"])
+def workers(client: redis.Redis) -> list[JsonWorker]:
+    """Return the workers that are alive."""
+    keys = sorted(as_text(key) for key in client.smembers(JsonWorker.redis_workers_keys))
+    found = (sense(partial(JsonWorker.find_by_key, key, client)) for key in keys if client.exists(key))
+    return [worker for worker in found if isinstance(worker, JsonWorker)]
+
+
+def _with_json(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with our serializer where there is none, or None, which RQ takes for pickle."""
+    return options | {"serializer": options.get("serializer") or Json}
 
 
 def forbid_pickle() -> None:
@@ -137,90 +110,11 @@ def forbid_pickle() -> None:
     sys.addaudithook(refuse)
 
 
-def jobs_page(  # noqa: PLR0913, PLR0917 - the signature of what it replaces
-    queue_name: str, registry_name: str, offset: int, per_page: int, order: str, connection: redis.Redis
-) -> tuple[int, list[dict[str, Any]]]:
-    """Return how many jobs there are, and those of one page. rq-dashboard's own page grows with its number."""
-    newest_first = order == "dsc"
-    if registry_name in _REGISTRIES:
-        registry = _REGISTRIES[registry_name](queue_name, connection=connection, serializer=Json)
-        total = registry.get_job_count(cleanup=False)
-        job_ids = registry.get_job_ids(offset, offset + per_page - 1, desc=newest_first, cleanup=False)
-    else:
-        queue = JsonQueue(queue_name, connection=connection)
-        total = queue.count
-        start = max(0, total - offset - per_page) if newest_first else offset
-        end = total - offset if newest_first else offset + per_page
-        job_ids = queue.get_job_ids(start, max(0, end - start))[:: -1 if newest_first else 1]
-    return total, [row for job_id in job_ids if (row := _row(job_id, connection))]
-
-
-def job_details(job_id: str, connection: redis.Redis) -> dict[str, Any]:
-    """Return what the page of one job shows. Raises NoSuchJobError."""
-    try:
-        job = JsonJob.fetch(job_id, connection=connection)
-    except NoSuchJobError:
-        raise
-    except _NONSENSE:
-        return {"id": job_id, "description": UNREADABLE, "facts": []}
-    result = _sense(job.latest_result)
-    return {
-        "id": job.id,
-        "created_at": rq_dashboard.web.serialize_date(job.created_at),
-        "enqueued_at": rq_dashboard.web.serialize_date(job.enqueued_at),
-        "started_at": rq_dashboard.web.serialize_date(job.started_at),
-        "ended_at": rq_dashboard.web.serialize_date(job.ended_at),
-        "origin": job.origin,
-        "status": job.get_status(refresh=False),
-        "exc_info": result.exc_string if result else None,
-        "description": job.description,
-        "facts": [(name.replace("_", " "), _readable(value)) for name, value in _facts(job, connection)],
-    }
-
-
-def _facts(job: Job, connection: redis.Redis) -> Iterator[tuple[str, object]]:
-    """Yield what is known of the batch of a job: its arguments, and what became of it."""
-    arguments = _sense(lambda: job.args)
-    if not arguments or not isinstance(arguments[0], str):
-        yield "arguments", UNREADABLE if arguments is None else json.dumps(arguments)
-        return
-    batch_id, *more = arguments
-    for facts in more:
-        yield from facts.items() if isinstance(facts, dict) else [("argument", facts)]
-    yield "batch", batch_id
-    size = connection.strlen(keys.payload(job.origin, batch_id))
-    yield "state of the batch", f"not done, {format_bytes(size)} in Redis" if size else "done"
-    yield "task", _sense(lambda: job.func_name)
-    yield "worker", job.worker_name
-    yield "tries before", job.number_of_retries
-
-
-def _readable(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return value if isinstance(value, str) else "-" if value is None else json.dumps(value)
-
-
-def _row(job_id: str, connection: redis.Redis) -> dict[str, Any] | None:
-    try:
-        row: dict[str, Any] = rq_dashboard.web.serialize_job(JsonJob.fetch(job_id, connection=connection))
-    except NoSuchJobError:
-        return None  # it ended between two questions
-    except _NONSENSE:
-        return {"id": job_id, "created_at": None, "ended_at": None, "exc_info": None, "description": UNREADABLE}
-    return row
-
-
-def _requeue(job_id: str, connection: redis.Redis) -> Job:
-    """Requeue by RQ's own strict JSON: what cannot be read is written back as it was."""
-    return requeue_job(job_id, connection=connection, serializer=JSONSerializer)
-
-
-def _sense(read: Callable[[], T]) -> T | None:
+def sense(read: Callable[[], T]) -> T | None:
     """Return what `read` reads, or None where it makes no sense or is gone."""
     try:
         return read()
-    except (NoSuchJobError, *_NONSENSE):
+    except (NoSuchJobError, *NONSENSE):
         return None
 
 

@@ -55,7 +55,7 @@ def demonstrate(events: int) -> None:
         console.print(f"A CloudWatch Logs of this machine's own answers at {endpoint_url}.", soft_wrap=True)
         began = monotonic()
         groups = loader.groups(events)
-        loaded = {f"{group.region} {group.name}": loader.load(group, endpoint_url) for group in groups}
+        loaded = {group.label: loader.load(group, endpoint_url) for group in groups}
         streams = sum(len(group.streams) for group in groups)
         console.print(
             f"Put {sum(loaded.values()):,} events into {len(groups)} log groups, 2 regions and {streams} streams, "
@@ -114,7 +114,7 @@ def _show(console: Console, groups: list[DemoGroup], loaded: dict[str, int], rep
     table.add_column("put", justify="right", footer=f"{sum(loaded.values()):,}")
     table.add_column("arrived", justify="right", footer=f"{sum(report['counts'].values()):,}")
     for group in groups:
-        name = f"{group.region} {group.name}"
+        name = group.label
         arrived = report["counts"].get(name, 0)
         table.add_row(group.region, group.name, str(len(group.streams)), f"{loaded[name]:,}", f"{arrived:,}")
     console.print()

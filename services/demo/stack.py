@@ -1,5 +1,9 @@
-"""The settings of the compose stack's demo: python -m services.demo.stack, once, into the volumes the roles share."""
+"""The settings of the compose stack's demo, written once into the volumes that its roles share.
 
+python -m services.demo.stack SETTINGS_DIRECTORY AWS_DIRECTORY
+"""
+
+import argparse
 import sys
 from pathlib import Path
 
@@ -16,14 +20,20 @@ only_logs_after    = "1d"
 poll_interval      = "2s"
 discovery_interval = "5s"
 endpoint_url       = "http://demo-cloudwatch:5000"
+profile            = "demo"
 """
-CREDENTIALS = "[default]\naws_access_key_id = demo\naws_secret_access_key = demo\n"
+#: The stand-in asks for some, and takes any. A profile of its own: none that the shell names is looked for.
+CREDENTIALS = "[demo]\naws_access_key_id = demo\naws_secret_access_key = demo\n"
 
 
 def main() -> int:
     """Write both files."""
-    Path("/run/cwpipe/settings/cwpipe.toml").write_text(SETTINGS)
-    Path("/run/aws/credentials").write_text(CREDENTIALS)
+    parser = argparse.ArgumentParser(description="Writes the settings and the credentials of the demo's stack.")
+    parser.add_argument("settings", type=Path)
+    parser.add_argument("aws", type=Path)
+    arguments = parser.parse_args()
+    (arguments.settings / "cwpipe.toml").write_text(SETTINGS)
+    (arguments.aws / "credentials").write_text(CREDENTIALS)
     return 0
 
 

@@ -49,10 +49,12 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
             api = LogsApi(session, source.name, region, _counter(client, region))
             schedule.add(DiscoveryTask(fetching, rank, source, api))
     log.info("fetcher ready", sources=len(settings.sources), once=once)
-    schedule.run()
+    complete = schedule.run()
     log.info("fetcher stopped")
     if once and fetching.faults:
-        raise Incomplete(f"{len(fetching.faults)} could not be read: {', '.join(sorted(fetching.faults))}")
+        raise Incomplete(f"{len(fetching.faults)} could not be read: {'; '.join(sorted(fetching.faults))}")
+    if once and not complete:
+        raise Incomplete("stopped before every group was read: run it again, it goes on from there")
 
 
 def _counter(client: redis.Redis, region: str) -> Callable[[str], None]:

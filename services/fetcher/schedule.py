@@ -33,8 +33,11 @@ class Schedule:
             heapq.heappush(self._due, (monotonic() + delay_seconds, next(self._order), task))
             self._changed.notify()
 
-    def run(self) -> None:
-        """Run what is due until no task is left or `stop` is set. Blocks; what a task raises comes out here."""
+    def run(self) -> bool:
+        """Run what is due until no task is left or `stop` is set; return whether none is left.
+
+        Blocks; what a task raises comes out here.
+        """
         with ThreadPoolExecutor(self._threads, thread_name_prefix="fetch") as pool:
             while True:
                 task = self._next()
@@ -43,6 +46,7 @@ class Schedule:
                 pool.submit(self._work, task)
         if self._failure is not None:
             raise self._failure
+        return not self._due
 
     def _next(self) -> Task | None:
         with self._changed:

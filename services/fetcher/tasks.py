@@ -16,6 +16,7 @@ from services.fetcher.patience import Patience
 from services.fetcher.schedule import Schedule
 from shared import keys, metrics
 from shared.aws import discovery
+from shared.aws.discovery import READABLE_CLASS
 from shared.aws.logs_api import FoundGroup, LogsApi
 from shared.books import GroupState
 from shared.errors import SourceError
@@ -44,7 +45,7 @@ class Fetching:
         self.once = once
         self.first_start_ms = _first_start(self.client)
         self.faults: dict[str, str] = {}
-        """Why something cannot be read now, by what it is: "group G in eu-west-1"."""
+        """Why something cannot be read now, by what it is: "group G, source S, region eu-west-1"."""
         self._budget = budget
         self._stop = stop
         self._owners: dict[str, tuple[int, GroupTask]] = {}
@@ -62,20 +63,25 @@ class Fetching:
             owner = self._owners.get(group_key)
             if owner is not None and owner[0] <= rank:
                 return
-            if owner is not None:
-                owner[1].retired = True
             task = make()
             self._owners[group_key] = (rank, task)
+        if owner is not None:
+            owner[1].retire()
         self.schedule.add(task)
 
     def release(self, rank: int, region: str, found: set[str]) -> None:
         """Let go of the groups that the source of this `rank` had in `region` and that are not there any more."""
         with self._lock:
-            for group_key, (owner, task) in list(self._owners.items()):
-                if owner == rank and task.group.region == region and task.group.log_group not in found:
-                    log.info("group is gone", group=task.group.log_group, region=region)
-                    task.retired = True
-                    del self._owners[group_key]
+            gone = {
+                group_key: task
+                for group_key, (owner, task) in self._owners.items()
+                if owner == rank and task.group.region == region and task.group.log_group not in found
+            }
+            for group_key in gone:
+                del self._owners[group_key]
+        for task in gone.values():
+            log.info("group is gone", group=task.group.log_group, region=region)
+            task.retire()
 
     def note_missing(self, source: Source, name: str, region: str, *, missing: bool) -> None:
         """Note whether a name of the settings exists in `region`; it is at fault when it exists in none of the source's."""
@@ -83,8 +89,8 @@ class Fetching:
             without = self._missing.setdefault((source.name, name), set())
             (without.add if missing else without.discard)(region)
             nowhere = len(without) == len(source.regions)
-        why = f"source {source.name}: no log group of this name in {', '.join(source.regions)}: correct log_groups or regions"
-        self.fault(f"group {name}", why if nowhere else "")
+        why = f"there is no log group of this name in {', '.join(source.regions)}: correct log_groups or regions"
+        self.fault(f"group {name}, source {source.name}", why if nowhere else "")
 
     def fault(self, what: str, why: str) -> None:
         """Note, and say once, why `what` cannot be read; an empty `why` takes it back."""
@@ -109,19 +115,24 @@ class DiscoveryTask:
         self._source = source
         self._api = api
         self._region = api.region
+        self._unreadable: set[str] = set()
         self._patience = Patience(once=fetching.once)
-        self._what = f"source {source.name} in {api.region}"
+        self._what = f"source {source.name}, region {api.region}"
 
     def __call__(self) -> float | None:
         try:
             found = discovery.look(self._source, self._api)
             self._take(found)
+            if found.denied is not None:
+                return self._failed(found.denied)
         except SourceError as error:
-            self._fetching.fault(self._what, str(error))
-            return self._patience.failed(error)
+            return self._failed(error)
         except redis.RedisError as error:
             log.warning("Redis is away, waiting for it", error=str(error))
             return REDIS_AWAY_SECONDS
+        except Exception as error:  # a fault of ours in one source must not stop the others
+            log.exception("unexpected error", what=self._what)
+            return self._failed(SourceError(f"{self._what}: unexpected error {error!r}, see the log"))
         self._patience.succeeded()
         self._fetching.fault(self._what, "")
         return None if self._fetching.once else self._source.discovery_interval / 1000
@@ -129,17 +140,23 @@ class DiscoveryTask:
     def _take(self, found: discovery.Discovered) -> None:
         for name in self._source.log_groups:
             self._fetching.note_missing(self._source, name, self._region, missing=name in found.missing)
+        unreadable = {group.name: group.log_class for group in found.groups if group.log_class != READABLE_CLASS}
+        for name in self._unreadable - unreadable.keys():
+            self._fetching.fault(f"group {name}, {self._what}", "")
+        self._unreadable = set(unreadable)
+        for name, log_class in unreadable.items():
+            why = f"it is of class {log_class}, which CloudWatch Logs lets nobody read this way: only {READABLE_CLASS}"
+            self._fetching.fault(f"group {name}, {self._what}", why)
         for group in found.groups:
-            if group.log_class == discovery.READABLE_CLASS:
+            if group.name not in unreadable:
                 reference = discovery.reference(group, self._region)
                 self._fetching.claim(self._rank, reference, lambda group=group: self._reader(group))  # type: ignore[misc]
-            else:
-                self._fetching.fault(
-                    f"group {group.name} in {self._region}",
-                    f"it is of class {group.log_class}, which CloudWatch Logs lets nobody read this way: only STANDARD",
-                )
-        if not self._fetching.once:
-            self._fetching.release(self._rank, self._region, {group.name for group in found.groups})
+        if not self._fetching.once and found.denied is None:
+            self._fetching.release(self._rank, self._region, {group.name for group in found.groups} - unreadable.keys())
+
+    def _failed(self, error: SourceError) -> float | None:
+        self._fetching.fault(self._what, str(error))
+        return self._patience.failed(error)
 
     def _reader(self, group: FoundGroup) -> "GroupTask":
         reader = GroupReader(
@@ -149,25 +166,32 @@ class DiscoveryTask:
             self._fetching.queue,
             start_ms=_start(self._source, group, self._fetching.first_start_ms),
         )
-        return GroupTask(self._fetching, reader)
+        return GroupTask(self._fetching, reader, f"group {group.name}, {self._what}")
 
 
 class GroupTask:
     """Reads one group, poll after poll."""
 
-    def __init__(self, fetching: Fetching, reader: GroupReader) -> None:
+    def __init__(self, fetching: Fetching, reader: GroupReader, what: str) -> None:
         self.group = reader.group
-        self.retired = False
         self._fetching = fetching
         self._reader = reader
         self._patience = Patience(once=fetching.once)
-        self._what = f"group {reader.group.log_group} in {reader.group.region}"
+        self._what = what
+        self._retired = False
         self._note("")
 
+    def retire(self) -> None:
+        """Leave the group alone from now on: it is gone, or another source's."""
+        self._retired = True
+        self._forgive()
+
     def __call__(self) -> float | None:
-        if self.retired:
+        if self._retired:
             return None
         try:
+            if not self._fetching.may_go_on():
+                return PAUSED_SECONDS
             more = self._reader.poll(PAGES_A_TURN, self._fetching.may_go_on)
         except SourceError as error:
             return self._failed(error)
@@ -178,9 +202,7 @@ class GroupTask:
             log.exception("unexpected error", what=self._what)
             return self._failed(SourceError(f"{self._what}: unexpected error {error!r}, see the log"))
         self._patience.succeeded()
-        if self._what in self._fetching.faults:
-            self._fetching.fault(self._what, "")
-            self._note("")
+        self._forgive()
         if more:
             return 0.0 if self._fetching.may_go_on() else PAUSED_SECONDS
         self._note("")
@@ -191,7 +213,14 @@ class GroupTask:
         if error.lasting or delay is None or delay > 2:
             self._fetching.fault(self._what, str(error))
             self._note(str(error))
+        if self._retired:  # meanwhile: what it says does not matter any more
+            self._forgive()
         return delay
+
+    def _forgive(self) -> None:
+        if self._what in self._fetching.faults:
+            self._fetching.fault(self._what, "")
+            self._note("")
 
     def _note(self, fault: str) -> None:
         """Tell the operator how the group does; a Redis that is away hears it at the next poll."""

@@ -19,6 +19,8 @@ from shared.settings.model import Settings, Source
 
 #: Groups whose shapers are kept at hand: each holds the prepared origins of a bounded number of streams.
 MAX_SHAPERS = 1_000
+#: A sign of life after so many events: a slow rule on a large batch may take longer than the claim on a job lasts.
+BEAT_EVENTS = 256
 
 log = structlog.get_logger()
 
@@ -73,7 +75,9 @@ class Normalizer:
     def _shape(self, batch: RawBatch) -> _Outcome:
         shaper = self._shaper(batch.group, batch.source)
         outcome = _Outcome()
-        for event in batch.events:
+        for number, event in enumerate(batch.events):
+            if number % BEAT_EVENTS == 0:
+                self._beat()
             try:
                 shaped = shaper.shape(event)
             except Exception as error:  # a fault of ours: this event becomes a dead letter, the others go on
@@ -88,7 +92,6 @@ class Normalizer:
             first = len(outcome.datagrams)
             outcome.datagrams.extend(shaped.datagrams)
             outcome.continued.extend(range(first, first + len(shaped.datagrams) - 1))
-        self._beat()
         return outcome
 
     def _hand_over(self, batch: RawBatch, size: int, facts: dict[str, Any], outcome: _Outcome) -> bool:

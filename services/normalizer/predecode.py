@@ -36,15 +36,15 @@ _DATES: tuple[tuple[re.Pattern[bytes], tuple[int, ...]], ...] = tuple(
     )
 )
 
-# Dates behind which analysisd looks for no host: xferlog, snort, suricata, apache, squid.
+# Dates behind which analysisd looks for no host: xferlog, snort, suricata, apache, squid. It takes off what matches.
 _BARE_DATES = tuple(
-    (re.compile(form, re.DOTALL), length)
-    for form, length in (
-        (rb".{3} .{3} .. ..:..:.. .{4} . ", 25),
-        (rb"../..-..:..:..\..{6} ", 23),
-        (rb"../../.{4}-..:..:..\..{6} ", 28),
-        (rb"\[.{3} .{3} .. ..:..:.. .{4}\]", 27),
-        (rb"1\d\d\d.{6}\...\d .{6}(?: |. )", 14),
+    re.compile(form, re.DOTALL)
+    for form in (
+        rb".{3} .{3} .. ..:..:.. .{4} (?=. )",
+        rb"../..-..:..:..\..{6} .",
+        rb"../../.{4}-..:..:..\..{6} .",
+        rb"\[.{3} .{3} .. ..:..:.. .{4}\].",
+        rb"1\d\d\d.{6}\...\d (?=.{6}(?: |. )) *",
     )
 )
 # Apple's form is cut at brackets, of which an origin may have some: there is no safe place to splice one in.
@@ -52,7 +52,7 @@ _APPLE_DATE = re.compile(rb"\[T.{3} .{4}\...\... ..:", re.DOTALL)
 _APPLE_MESSAGE = re.compile(rb"\[Message ")
 
 _ANY_DATE = re.compile(
-    b"|".join(form.pattern for form, _ in _DATES + _BARE_DATES) + b"|" + _APPLE_DATE.pattern, re.DOTALL
+    b"|".join(form.pattern for form in (*(form for form, _ in _DATES), *_BARE_DATES, _APPLE_DATE)), re.DOTALL
 )
 
 _WORD = rb"[-A-Za-z0-9()@_./]*"
@@ -76,18 +76,11 @@ def find_object(log: bytes) -> int:
     found = json_object.start(log)
     if found >= 0:
         return found
-    # Month names with a two-byte second letter ("Mär") are looked at as if they had one.
-    looked_at = log[1:] if log.startswith(b"\xc3\xa4", 1) else log
-    if not _ANY_DATE.match(looked_at):
-        return _read_at(log, 0)
-    if _APPLE_DATE.match(looked_at):
-        positions = [25, *(message.end() for message in _APPLE_MESSAGE.finditer(log))]
-        return UNSAFE if any(_read_at(log, position) != NOWHERE for position in positions) else NOWHERE
-    places = {_read_at(log, position) for position in _starts(log, looked_at)} - {NOWHERE}
+    places = {_read_at(log, position) for position in _starts(log)} - {NOWHERE}
     if not places:
         return NOWHERE
     place = places.pop()
-    return UNSAFE if places or place > MAX_PREAMBLE_BYTES else place
+    return UNSAFE if places or place > MAX_PREAMBLE_BYTES or _APPLE_DATE.match(log) else place
 
 
 def _read_at(log: bytes, position: int) -> int:
@@ -97,21 +90,20 @@ def _read_at(log: bytes, position: int) -> int:
     return json_object.start(log, own_message.end() if own_message else position)
 
 
-def _starts(log: bytes, looked_at: bytes) -> list[int]:
-    """Return where the decoders begin to look at `log`, one place for each opinion that analysisd may have of it."""
+def _starts(log: bytes) -> list[int]:
+    """Return where the decoders begin to look at `log`, a place for each opinion that analysisd may have of it."""
+    # Month names with a two-byte second letter ("Mär") are looked at as if they had one.
+    looked_at = log[1:] if log.startswith(b"\xc3\xa4", 1) else log
+    if not _ANY_DATE.match(looked_at):
+        return [0]
     for form, lengths in _DATES:
         if form.match(looked_at):
             return [_behind_host(log, length) for length in lengths]
-    for form, length in _BARE_DATES:
-        if form.match(looked_at):
-            return [_behind_blanks(log, length) if length == 14 else length]
-    return [0]
-
-
-def _behind_blanks(log: bytes, position: int) -> int:
-    while log.startswith(b" ", position):
-        position += 1
-    return position
+    for bare in _BARE_DATES:
+        date = bare.match(looked_at)
+        if date:
+            return [date.end()]
+    return [25, *(message.end() for message in _APPLE_MESSAGE.finditer(log))]
 
 
 def _behind_host(log: bytes, position: int) -> int:

@@ -86,12 +86,10 @@ def read(client: redis.Redis, now: float) -> Status:
 
 def lines(status: Status) -> list[str]:
     """Return the status as lines for people, the groups in trouble first."""
-    out = []
+    out = ["queue      batches      bytes    oldest  workers"]
     for queue in status.queues:
-        age = f", the oldest {queue.oldest_seconds:.0f} s old" if queue.batches else ""
-        out.append(
-            f"queue {queue.name:9} {queue.batches:>7,} batches {format_bytes(queue.bytes):>9}{age}; {queue.workers} workers"
-        )
+        age = f"{queue.oldest_seconds:,.0f} s" if queue.batches else "-"
+        out.append(f"{queue.name:8} {queue.batches:>9,} {format_bytes(queue.bytes):>10} {age:>9} {queue.workers:>8}")
     out.append("")
     for group in sorted(status.groups, key=lambda group: (not group.fault, group.region, group.log_group)):
         read_ago = (

@@ -138,7 +138,7 @@ class Supervisor:
             reasons.append(f"{dead_lettered} events became dead letters")
         if self._stopping:
             unread = ", before every group was read" if code is None else ""
-            reasons.append(f"stopped early{unread}; {left} batches wait for the next run")
+            reasons.append(f"stopped early{unread}; batches that wait for the next run: {left}")
         if reasons:
             raise Incomplete("incomplete: " + "; ".join(reasons))
 

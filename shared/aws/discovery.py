@@ -21,18 +21,25 @@ class Discovered(Struct, frozen=True, kw_only=True):
     groups: tuple[FoundGroup, ...]
     missing: tuple[str, ...]
     """Exact names that do not exist there."""
+    denied: SourceDenied | None = None
+    """Why some of the patterns could not be looked for: there may be more groups."""
 
 
 def look(source: Source, api: LogsApi) -> Discovered:
     """Return the groups of `source` in the region of `api`. Blocks on AWS; raises SourceError."""
     found: dict[str, FoundGroup] = {}
     missing = []
+    denied = None
     for pattern in source.log_groups:
-        matches = list(_matching(pattern, api))
+        try:
+            matches = list(_matching(pattern, api))
+        except SourceDenied as error:
+            denied = error  # an exact name beside it can be read all the same
+            continue
         found.update((group.name, group) for group in matches)
         if not matches and not _GLOB.search(pattern):
             missing.append(pattern)
-    return Discovered(groups=tuple(found.values()), missing=tuple(missing))
+    return Discovered(groups=tuple(found.values()), missing=tuple(missing), denied=denied)
 
 
 def reference(found: FoundGroup, region: str) -> GroupRef:

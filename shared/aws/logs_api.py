@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
 from shared.aws import pages
-from shared.aws.faults import translate
+from shared.aws.faults import CALL_ERRORS, translate
 from shared.aws.pages import Page
 from shared.aws.sessions import SourceSession
 from shared.errors import CredentialsExpired, SourceBusy, SourceError
@@ -36,10 +35,9 @@ class LogsApi:
     """
 
     def __init__(self, session: SourceSession, source: str, region: str, count_call: Callable[[str], None]) -> None:
+        self.region = region
         self._session = session
-        self.region = region
         self._where = f"source {source}, region {region}"
-        self.region = region
         self._count_call = count_call
         self._lock = threading.Lock()
         self._client: CloudWatchLogsClient | None = None
@@ -71,7 +69,7 @@ class LogsApi:
         try:
             self._count_call("GetCallerIdentity")
             return str(self._session.sts_client(self.region).get_caller_identity()["Account"])
-        except (BotoCoreError, ClientError, ValueError) as error:
+        except CALL_ERRORS as error:
             raise translate(error, operation, what) from error
 
     def page(self, log_group: str, from_ms: int, to_ms: int, token: str = "") -> Page:
@@ -110,7 +108,7 @@ class LogsApi:
             return dict(method(**parameters))
         except SourceError as error:
             raise type(error)(f"{what}: {error}") from error
-        except (BotoCoreError, ClientError, ValueError) as error:
+        except CALL_ERRORS as error:
             raise translate(error, f"logs:{operation}", what, with_token="nextToken" in parameters) from error
 
     def _connected(self) -> "CloudWatchLogsClient":

@@ -34,7 +34,7 @@ def decode(body: bytes) -> Page:
     """
     try:
         return _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # msgspec is strict where JSON is not: give the lenient standard parser a try before complaining
     try:
         return msgspec.convert(_mended(json.loads(body.decode("utf-8", "replace"))), Page)
@@ -46,13 +46,12 @@ def decode(body: bytes) -> Page:
 
 def _mended(answer: Any) -> Any:
     """Replace lone surrogates in the few strings of a page. Anything else is left for msgspec to judge."""
-    if not isinstance(answer, dict):
-        return answer
-    for event in answer.get("events") or []:
-        if isinstance(event, dict):
-            for name, value in event.items():
+    events = answer.get("events") if isinstance(answer, dict) else None
+    for place in [answer, *(events if isinstance(events, list) else [])]:
+        if isinstance(place, dict):
+            for name, value in place.items():
                 if isinstance(value, str):
-                    event[name] = _LONE_SURROGATE.sub("\ufffd", value)
+                    place[name] = _LONE_SURROGATE.sub("\ufffd", value)
     return answer
 
 

@@ -8,6 +8,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
 
 from shared.settings.model import Source
 
@@ -62,13 +63,16 @@ class SourceSession:
         arguments = {"RoleSessionName": "cwpipe"}
         if self._source.external_id:
             arguments["ExternalId"] = self._source.external_id
+        own = base.get_credentials()
+        if own is None:
+            raise NoCredentialsError
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=partial(self._sts_of_base, base),
-            source_credentials=base.get_credentials(),
+            source_credentials=own,
             role_arn=self._source.role_arn,
             extra_args=arguments,
         )
-        assumed = botocore.session.get_session()
+        assumed = botocore.session.Session(profile=self._source.profile or None)  # for what else the profile says
         credentials = DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")
         assumed._credentials = credentials  # type: ignore[attr-defined]  # there is no public setter
         return boto3.Session(botocore_session=assumed)

@@ -122,7 +122,7 @@ def test_a_batch_that_is_done_is_left_alone(client: redis.Redis, receiver: Recei
         assert work.join() is None
 
     assert [] == receiver.datagrams
-    assert {b"cwpipe:version"} >= set(client.keys("cwpipe:*"))  # type: ignore[arg-type]  # sync, not async
+    assert {b"cwpipe:version"} >= set(client.keys("cwpipe:*"))
 
 
 def test_a_payload_that_cannot_be_decoded_becomes_a_dead_letter(client: redis.Redis, receiver: Receiver) -> None:

@@ -35,7 +35,7 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
     if get_origin(annotation) is tuple:
         return st.lists(values(get_args(annotation)[0]), max_size=5).map(tuple)
     if get_origin(annotation) is UnionType:
-        return st.one_of(map(values, get_args(annotation)))
+        return st.one_of([values(one) for one in get_args(annotation)])
     return message(annotation)
 
 

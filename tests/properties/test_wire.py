@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, event, given, settings
 
 from services.normalizer.location import location_of
@@ -21,7 +22,6 @@ RAW = Source(name="raw", regions=("us-east-1",), log_groups=("*",), format="raw"
 GROUP = GroupRef(account_id="123456789012", region="us-east-1", log_group="/aws/lambda/pay")
 
 _OURS = ("account_id", "region", "log_group", "log_stream", "event_id", "timestamp", "ingestion_time")
-_MARKER = re.compile(r"cwpipe part \d+/\d+ of event [^\n]*?: ")
 _RESERVED = re.compile(r"(cloudwatch|integration)(?=[.\0]|\Z)", re.IGNORECASE | re.ASCII)
 
 many = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -83,7 +83,7 @@ def test_the_raw_format_adds_nothing(log_event: LogEvent) -> None:
     """It is for those who want what Wazuh's own module sends."""
     logs = [datagram.removeprefix(b"1:Wazuh-AWS:").decode() for datagram in shape(log_event, source=RAW).datagrams]
 
-    assert clean(log_event.message).decode() == _joined(logs)
+    assert clean(log_event.message).decode() == _joined(logs, log_event)
 
 
 @many
@@ -152,7 +152,7 @@ def _check_text(log_event: LogEvent) -> None:
         return
     event("text in parts" if len(readings) > 1 else "text")
 
-    assert clean(log_event.message).decode() == _joined([reading.full_log for reading in readings])
+    assert clean(log_event.message).decode() == _joined([reading.full_log for reading in readings], log_event)
 
 
 def _expected(log_event: LogEvent, group: GroupRef) -> list[tuple[str, str]]:
@@ -175,11 +175,12 @@ def _iso(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds") + "Z"
 
 
-def _joined(logs: list[str]) -> str:
-    """Return the parts of a text without their markers; each must have one."""
-    rest = [_MARKER.sub("", log, count=1) for log in logs[1:]]
-    assert all(_MARKER.match(log) for log in logs[1:])
-    return "".join([logs[0], *rest])
+def _joined(logs: list[str], log_event: LogEvent) -> str:
+    """Return the parts of a text without their markers; each from the second on must have its own."""
+    event_id = msgspec.json.encode(fit(visible(log_event.event_id), MAX_ID_BYTES)).decode()[1:-1]
+    markers = ["", *(f"cwpipe part {number}/{len(logs)} of event {event_id}: " for number in range(2, len(logs) + 1))]
+    assert [] == [log[:100] for log, marker in zip(logs, markers, strict=True) if not log.startswith(marker)]
+    return "".join(log.removeprefix(marker) for log, marker in zip(logs, markers, strict=True))
 
 
 def _pairs(text: str) -> list[tuple[str, Any]]:

@@ -1,10 +1,12 @@
 """`cwpipe` as somebody runs it from a shell: its output, its exit code, and the processes it starts."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -145,6 +147,17 @@ class Process:
         found = _stat(self.pid)
         return found is not None and found[0] not in "ZX" and found[2] == self.started
 
+    @classmethod
+    def of(cls, pid: int) -> "Process":
+        """Return the process with this number."""
+        stat = _stat(pid)
+        assert stat is not None, f"there is no process {pid}"
+        return cls(pid, stat[2], tuple(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")))
+
+    def stop(self) -> None:
+        """Have it stand still: only a kill ends that."""
+        os.kill(self.pid, signal.SIGSTOP)
+
     def kill(self) -> None:
         """Kill it, if it is there."""
         if self.lives():
@@ -157,11 +170,8 @@ def children(pid: int) -> list[Process]:
     for path in Path("/proc").glob("[0-9]*"):
         stat = _stat(int(path.name))
         if stat is not None and stat[1] == pid:
-            try:
-                command = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            found.append(Process(int(path.name), stat[2], tuple(command)))
+            with suppress(OSError, AssertionError):  # it may end while we look
+                found.append(Process.of(int(path.name)))
     return found
 
 
@@ -173,14 +183,15 @@ def descendants(pid: int) -> list[Process]:
     return found
 
 
-def child(pid: int, word: str) -> Process:
-    """Return the child of `pid` whose command line has an argument that ends with `word`; wait for it to appear."""
+def child(pid: int, role: str) -> Process:
+    """Return the child of `pid` that is a role, or the valkey-server; wait for it to appear."""
+    word = re.compile(rf"(^|/){role}( |$)")
     deadline = monotonic() + PATIENCE_SECONDS
     while True:
         for process in children(pid):
-            if any(argument.endswith(word) for argument in process.command):
+            if any(word.search(argument) for argument in process.command):
                 return process
-        assert monotonic() < deadline, f"no child {word}"
+        assert monotonic() < deadline, f"no {role} among the children"
         sleep(0.01)
 
 

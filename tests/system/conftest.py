@@ -1,6 +1,7 @@
 """What the black-box tests share. They import nothing of services or shared: they know what a user knows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.receiver import Receiver
 from tests.standins.cloudwatch import CloudWatch
 from tests.system.command import Shell, clean_environment
-from tests.system.host import Host
+from tests.system.host import Host, NewHost
 
 
 @pytest.fixture(scope="session")
@@ -17,33 +18,32 @@ def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bytecode")
 
 
-@pytest.fixture(scope="module")
-def new_shell(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Callable[[str], Shell]:
-    """Make shells, each in a directory of its own."""
+@pytest.fixture(scope="session")
+def new_host(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> NewHost:
+    """Make hosts, each in a directory of its own: `with new_host("a") as host`."""
 
-    def make(name: str) -> Shell:
+    @contextmanager
+    def make(name: str) -> Iterator[Host]:
         directory = tmp_path_factory.mktemp(name)
-        return Shell(directory, clean_environment(directory, bytecode))
+        with (
+            CloudWatch() as aws,
+            Receiver(directory / "queue") as receiver,
+            Shell(directory, clean_environment(directory, bytecode)) as shell,
+        ):
+            yield Host(shell, aws, receiver)
 
     return make
 
 
 @pytest.fixture
-def shell(new_shell: Callable[[str], Shell]) -> Iterator[Shell]:
-    """A shell in an empty directory."""
-    with new_shell("shell") as shell:
-        yield shell
-
-
-@pytest.fixture
-def host(shell: Shell) -> Iterator[Host]:
+def host(new_host: NewHost) -> Iterator[Host]:
     """A host with nothing configured and nothing to read."""
-    with CloudWatch() as aws, Receiver(shell.directory / "queue") as receiver:
-        yield Host(shell, aws, receiver)
+    with new_host("host") as host:
+        yield host
 
 
 @pytest.fixture(scope="module")
-def shared_host(new_shell: Callable[[str], Shell]) -> Iterator[Host]:
+def shared_host(new_host: NewHost) -> Iterator[Host]:
     """A host that the tests of a module share."""
-    with new_shell("host") as shell, CloudWatch() as aws, Receiver(shell.directory / "queue") as receiver:
-        yield Host(shell, aws, receiver)
+    with new_host("shared") as host:
+        yield host

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from tests.eventually import eventually
 from tests.receiver import Receiver
 from tests.standins.cloudwatch import CloudWatch
-from tests.system.command import Done, Running, Shell
+from tests.system.command import PATIENCE_SECONDS, Done, Running, Shell
 
 REGION = "us-east-1"
 
@@ -41,8 +42,8 @@ class Host:
         """The arguments of `cwpipe` that deliver here what there is."""
         return (*self.service, "--once")
 
-    def configure(self, *groups: str, more: str = "", **source: str) -> None:
-        """Write the configuration file, with one source; `source` holds keys as TOML."""
+    def configure(self, *groups: str, top: str = "", **source: str) -> None:
+        """Write the configuration file, with one source; `top` and the keys of `source` are TOML."""
         keys = {
             "regions": f'["{REGION}"]',
             "log_groups": json.dumps(groups),
@@ -52,7 +53,7 @@ class Host:
         } | source
         lines = "\n".join(f"{key} = {value}" for key, value in keys.items())
         self.config.write_text(
-            f'[wazuh]\nqueue_socket = "{self.receiver.path}"\n\n[[sources]]\nname = "production"\n{lines}\n\n{more}\n'
+            f'{top}\n[wazuh]\nqueue_socket = "{self.receiver.path}"\n\n[[sources]]\nname = "production"\n{lines}\n'
         )
 
     def put(self, group: str, messages: Sequence[str], *, age_seconds: float = 10, stream: str = "web") -> None:
@@ -80,10 +81,18 @@ class Host:
         mark = f"|:{group}|:".encode()
         return [text.split(b":")[-1].decode() for text in list(self.receiver.datagrams) if mark in text]
 
-    def wait_delivered(self, group: str, messages: Sequence[str], seconds: float = 60) -> None:
+    def wait_delivered(self, group: str, messages: Sequence[str]) -> None:
         """Wait until each of `messages` arrived from `group`."""
         wanted = set(messages)
-        eventually(lambda: wanted <= set(self.delivered(group)), seconds, f"all of {group} delivered")
+        soon(lambda: wanted <= set(self.delivered(group)), f"all of {group} delivered")
+
+
+def soon(condition: Callable[[], object], what: str) -> None:
+    """Wait for what takes a moment, or a minute where many tests share a machine."""
+    eventually(condition, PATIENCE_SECONDS, what)
+
+
+NewHost = Callable[[str], AbstractContextManager[Host]]
 
 
 def numbered(count: int, what: str = "event") -> list[str]:

@@ -50,7 +50,7 @@ class Terminal:
     @property
     def text(self) -> str:
         """All that was shown so far, overwritten lines too, without colours and movements of the cursor."""
-        return _ESCAPE.sub("", self.raw).replace("\r", "\n")
+        return _ESCAPE.sub("", self.raw).replace("\r\n", "\n").replace("\r", "\n")
 
     def press_interrupt(self) -> None:
         """Press Ctrl-C: SIGINT goes to every process of the foreground job."""

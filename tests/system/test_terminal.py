@@ -2,9 +2,8 @@
 
 import re
 
-from tests.eventually import eventually
 from tests.system.command import descendants
-from tests.system.host import Host, numbered
+from tests.system.host import Host, numbered, soon
 from tests.system.terminal import Terminal
 
 LOG_LINE = re.compile(r"^(?!\s*$).*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.MULTILINE)
@@ -29,12 +28,12 @@ def test_interrupt_ends_run_once_in_order(host: Host) -> None:
     host.receiver.pause()
     host.put("/app/shop", numbered(3_000))
     with Terminal(*host.once, cwd=host.shell.directory, env=host.shell.environment) as terminal:
-        eventually(lambda: "fetcher stopped" in terminal.text, what="everything read")
+        soon(lambda: "\ndelivering ━" in terminal.text, "everything read")
         started = descendants(terminal.pid)
         terminal.press_interrupt()
         exit_code = terminal.wait()
     assert 4 == exit_code, terminal.text
-    assert "stopped early; 1 batches wait for the next run" in terminal.text
+    assert "cwpipe: incomplete: stopped early; batches that wait for the next run: 1\n" in terminal.text
     assert "Traceback" not in terminal.text
     assert not [process for process in started if process.lives()]
 
@@ -43,7 +42,7 @@ def test_interrupt_ends_the_service_in_order(host: Host) -> None:
     """For a service, to be stopped is the normal end."""
     host.configure("/app/shop")
     with Terminal(*host.service, cwd=host.shell.directory, env=host.shell.environment) as terminal:
-        eventually(lambda: "fetcher ready" in terminal.text, what="the fetcher started")
+        soon(lambda: "fetcher ready" in terminal.text, "the fetcher started")
         started = descendants(terminal.pid)
         terminal.press_interrupt()
         assert 0 == terminal.wait(), terminal.text

@@ -61,6 +61,7 @@ class ModelledGroup:
         return arrival
 
     def page(self, log_group: str, from_ms: int, to_ms: int, token: str = "") -> Page:
+        assert from_ms <= to_ms, "AWS refuses such a range"
         self.calls += 1
         trouble = self.troubles.popleft() if self.troubles else "none"
         if trouble == "busy":

@@ -34,7 +34,7 @@ class AtWork:
         batch: EnrichedBatch,
         *,
         confirm: Any = "read",
-        on_beat: Callable[[int], None] = lambda beats: None,
+        on_beat: Callable[[int], None] | None = None,
     ) -> None:
         self.stop = threading.Event()
         self.beats: list[float] = []
@@ -76,7 +76,8 @@ class AtWork:
 
     def _beat(self) -> None:
         self.beats.append(monotonic())
-        self._on_beat(len(self.beats))
+        if self._on_beat is not None:
+            self._on_beat(len(self.beats))
 
     def _run(self) -> None:
         try:

