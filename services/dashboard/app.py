@@ -54,10 +54,11 @@ def create_app(client: redis.Redis, shown_as: str, *, actions: bool) -> Flask:
 def _have_rq_dashboard_read_json() -> None:
     """Have rq-dashboard work with classes that know no pickle, on the client of the application that is asked."""
     web.config.serializer = reading.Json
-    web.Job, web.Queue, web.Worker = reading.JsonJob, reading.JsonQueue, reading.JsonWorker
+    web.Job, web.Queue, web.Worker = reading.AnyJob, reading.JsonQueue, reading.JsonWorker
     web.requeue_job = _requeue
     web.get_queue_registry_jobs_count = jobs.page
     web.from_url = lambda *_, **__: (None, _client())
+    web.RedisConnectionError = ()  # its own answer to that is two words, and 200
 
 
 def _client() -> redis.Redis:
@@ -67,9 +68,9 @@ def _client() -> redis.Redis:
 
 #: What the pages ask for and we answer: more than RQ knows of our batches, and nothing of what it cannot read.
 _VIEWS: dict[str, Callable[..., dict[str, Any]]] = {
-    "job_info": lambda instance_number, job_id: jobs.details(job_id, _client()),  # noqa: ARG005 - the route's arguments
-    "list_queues": lambda instance_number: {"queues": overview.queue_rows(_client())},  # noqa: ARG005
-    "list_workers": lambda instance_number: {"workers": overview.worker_rows(_client())},  # noqa: ARG005
+    "job_info": lambda job_id, **_: jobs.details(job_id, _client()),
+    "list_queues": lambda **_: {"queues": overview.queue_rows(_client())},
+    "list_workers": lambda **_: {"workers": overview.worker_rows(_client())},
 }
 
 

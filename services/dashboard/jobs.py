@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import redis
@@ -21,7 +22,7 @@ from rq.registry import (
 from rq_dashboard.web import serialize_job
 
 from services.dashboard.overview import age, readable_size
-from services.dashboard.reading import NONSENSE, UNREADABLE, Json, JsonJob, JsonQueue, sense
+from services.dashboard.reading import UNREADABLE, Json, JsonJob, JsonQueue, sense
 from shared import keys
 from shared.queues import FOREVER
 
@@ -55,11 +56,10 @@ def page(
 
 def details(job_id: str, connection: redis.Redis) -> dict[str, Any]:
     """Return what the page of one job shows. Raises NoSuchJobError."""
-    try:
-        job = JsonJob.fetch(job_id, connection=connection)
-    except NoSuchJobError:
-        raise
-    except NONSENSE:
+    job = sense(partial(JsonJob.fetch, job_id, connection))
+    if job is None:
+        if not connection.exists(JsonJob.key_for(job_id)):
+            raise NoSuchJobError
         return {"id": job_id, "description": UNREADABLE, "facts": [], "times": []}
     result = sense(job.latest_result)
     return {
@@ -113,10 +113,7 @@ def _readable(value: object) -> str:
 
 
 def _row(job_id: str, connection: redis.Redis) -> dict[str, Any] | None:
-    try:
-        row: dict[str, Any] = serialize_job(JsonJob.fetch(job_id, connection=connection))
-    except NoSuchJobError:
-        return None  # it ended between two questions
-    except NONSENSE:
-        return {"id": job_id, "created_at": None, "ended_at": None, "exc_info": None, "description": UNREADABLE}
-    return row
+    row = sense(lambda: serialize_job(JsonJob.fetch(job_id, connection)))
+    if row is None and connection.exists(JsonJob.key_for(job_id)):
+        row = {"id": job_id, "created_at": None, "ended_at": None, "exc_info": None, "description": UNREADABLE}
+    return row  # None: it ended between two questions

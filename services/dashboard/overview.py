@@ -8,7 +8,6 @@ from typing import Any
 import redis
 from rq_dashboard.web import serialize_queues
 
-from services.dashboard import reading
 from services.dashboard.reading import JsonQueue, JsonWorker, sense
 from shared import keys
 from shared.queues import ENRICHED, RAW
@@ -27,7 +26,7 @@ def queue_rows(client: redis.Redis) -> list[dict[str, Any]]:
 
 def worker_rows(client: redis.Redis) -> list[dict[str, Any]]:
     """Return a row for each worker alive, by queue and name: a worker's name begins with its role."""
-    rows = (sense(partial(_worker, worker)) for worker in reading.workers(client))
+    rows = (sense(partial(_worker, worker)) for worker in JsonWorker.alive(client))
     return sorted(filter(None, rows), key=lambda row: (row["queues"], row["name"]))
 
 

@@ -6,37 +6,28 @@ that cannot do so, and `forbid_pickle` closes what is left.
 Whoever may write to Redis can also write a job whose fields make no sense. That costs one row of a page, not the page.
 """
 
-import binascii
 import json
 import sys
-import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import redis
+import structlog
 from rq import Queue, Worker
-from rq.exceptions import DeserializationError, NoSuchJobError
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.utils import as_text
+from rq.worker.base import BaseWorker
+
+from shared import store
 
 UNREADABLE = "unreadable: it is not JSON"
 
-#: What RQ raises over fields that make no sense.
-NONSENSE = (
-    AttributeError,
-    DeserializationError,
-    KeyError,
-    TypeError,
-    ValueError,
-    binascii.Error,
-    redis.ResponseError,
-    zlib.error,
-)
-
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 class Json(JSONSerializer):
@@ -61,6 +52,19 @@ class JsonJob(Job):
         return self.description or self.id
 
 
+class AnyJob(JsonJob):
+    """A job for a page that only wants to know whether it is there."""
+
+    @classmethod
+    def fetch(cls, id: str, connection: redis.Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002, ARG003 - RQ's signature
+        job = sense(partial(super().fetch, id, connection))
+        if job is None:
+            job = cls(id, connection)
+            if not job.connection.exists(job.key):
+                raise NoSuchJobError
+        return job
+
+
 class JsonQueue(Queue):
     """A queue of such jobs."""
 
@@ -68,6 +72,12 @@ class JsonQueue(Queue):
 
     def __init__(self, name: str = "default", *arguments: Any, **options: Any) -> None:
         super().__init__(name, *arguments, **_with_json(options))
+
+    @classmethod
+    def all(cls, connection: redis.Redis, *_: Any, **__: Any) -> list[Queue]:
+        """Return the queues that RQ knows of."""
+        found = (sense(partial(cls.from_queue_key, name, connection)) for name in _names(connection, "rq:queues"))
+        return list(filter(None, found))
 
 
 class JsonWorker(Worker):
@@ -79,20 +89,34 @@ class JsonWorker(Worker):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **_with_json(options))
 
+    @classmethod
+    def alive(cls, connection: redis.Redis) -> list["JsonWorker"]:
+        """Return the workers that are alive."""
+        names = [name for name in _names(connection, "rq:workers") if connection.exists(name)]
+        found = (sense(partial(cls.find_by_key, name, connection)) for name in names)
+        return [worker for worker in found if isinstance(worker, cls)]
+
+    @classmethod
+    def all(cls, *_: Any, **__: Any) -> list[BaseWorker]:
+        """Return none: the page asks for them, and has its rows made elsewhere."""
+        return []
+
     def get_current_job(self) -> Job | None:
         """Return the job in hand, None when idle. A dead execution, or a job that is just done, is none in hand."""
-        for member in self.connection.smembers(self.executions_key):
-            execution = Execution.from_composite_key(as_text(member), connection=self.connection)
-            if self.connection.exists(execution.key):
+        for name in _names(self.connection, self.executions_key):
+            execution = sense(partial(Execution.from_composite_key, name, self.connection))
+            if execution and self.connection.exists(execution.key):
                 return sense(partial(JsonJob.fetch, execution.job_id, self.connection))
         return None
 
+    def _set_connection(self, connection: redis.Redis) -> redis.Redis:
+        """Leave the time to wait for Redis as it is: a worker's own, of minutes, is not a page's."""
+        return connection
 
-def workers(client: redis.Redis) -> list[JsonWorker]:
-    """Return the workers that are alive."""
-    keys = sorted(as_text(key) for key in client.smembers(JsonWorker.redis_workers_keys))
-    found = (sense(partial(JsonWorker.find_by_key, key, client)) for key in keys if client.exists(key))
-    return [worker for worker in found if isinstance(worker, JsonWorker)]
+
+def _names(client: redis.Redis, key: str) -> list[str]:
+    """Return the members of a set, as far as they are text."""
+    return [str(name, errors="replace") for name in client.smembers(key) if isinstance(name, bytes)]
 
 
 def _with_json(options: dict[str, Any]) -> dict[str, Any]:
@@ -111,10 +135,16 @@ def forbid_pickle() -> None:
 
 
 def sense(read: Callable[[], T]) -> T | None:
-    """Return what `read` reads, or None where it makes no sense or is gone."""
+    """Return what `read` reads, or None where it is gone or makes no sense: RQ then raises whatever comes of it.
+
+    Raises redis.RedisError when the server is away.
+    """
     try:
         return read()
-    except (NoSuchJobError, *NONSENSE):
+    except store.AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - from a TypeError to an AssertionError, all of them seen
+        log.debug("not readable", error=repr(error))
         return None
 
 

@@ -73,7 +73,8 @@ def demonstrate(events: int) -> None:
 
 
 def _start_cloudwatch(stack: ExitStack) -> str:
-    process = subprocess.Popen([*_PYTHON, "services.demo.cloudwatch"], stdout=subprocess.PIPE, text=True)
+    command = [*_PYTHON, "services.demo.cloudwatch"]
+    process = subprocess.Popen(command, env=neutral_environment(), stdout=subprocess.PIPE, text=True)
     stack.callback(_end, process)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
@@ -99,6 +100,7 @@ def _run(stack: ExitStack, place: Path, endpoint_url: str) -> int:
     settings.write_text(_SETTINGS.format(socket=place / "queue"))
     environment = neutral_environment()
     environment |= {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_ENDPOINT_URL": endpoint_url}
+    environment |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     arguments = ["run", "--once", "--config", str(settings), "--data-dir", str(place / "data")]
     # Not subprocess.run, which kills it a moment after Ctrl-C: it needs a little longer to stop what it started.
     process = subprocess.Popen([*_PYTHON, "services", *arguments], env=environment)

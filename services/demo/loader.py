@@ -1,9 +1,10 @@
 """Puts log lines into the stand-in of CloudWatch, as applications and agents would: many streams, times interleaved.
 
-    python -m services.demo.loader ENDPOINT_URL [--events N] [--rate EVENTS_PER_SECOND]
+    python -m services.demo.loader ENDPOINT_URL [--events N] [--rate EVENTS_PER_SECOND] [--loaded FILE]
 
 It puts about N events and prints, as one line of JSON, what it has put by "region group": `put`, and how many of them
-are in JSON: `json`. With a rate it then goes on putting so many until SIGTERM, and prints the line again.
+are in JSON: `json`. FILE appears when they are in. With a rate it then goes on putting so many until SIGTERM, and prints
+the line again. A group that is there already has a past that may have been read, and gets no other.
 """
 
 import argparse
@@ -14,11 +15,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore.session
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
@@ -59,13 +62,15 @@ class Loader:
     def __init__(self, endpoint_url: str, stop: threading.Event | None = None) -> None:
         self._endpoint_url = endpoint_url
         self._stop = stop or threading.Event()
+        self._session = _session()
         self._clients: dict[str, CloudWatchLogsClient] = {}
         self.put_events: dict[str, int] = {}
         self.put_json: dict[str, int] = {}
 
     def load(self, group: DemoGroup) -> None:
-        """Create the group and its streams if need be, and put all its events, or until the stop. Blocks."""
-        self._create(group)
+        """Create the group and put all its events, or until the stop; leave alone one that is there. Blocks."""
+        if not self._create(group):
+            return
         newest = _now_ms()
         step = SPAN_MS / max(1, len(group.messages))
         stamped = [(newest - SPAN_MS + int(step * (at + 1)), message) for at, message in enumerate(group.messages)]
@@ -97,22 +102,23 @@ class Loader:
         self.put_events[group.label] = self.put_events.get(group.label, 0) + len(piece)
         self.put_json[group.label] = self.put_json.get(group.label, 0) + in_json
 
-    def _create(self, group: DemoGroup) -> None:
+    def _create(self, group: DemoGroup) -> bool:
+        """Create the group with its streams; False if it is there already."""
         client = self._client(group.region)
-        with _may_exist():
+        try:
             client.create_log_group(logGroupName=group.name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+                raise
+            return False
         for stream in group.streams:
-            with _may_exist():
-                client.create_log_stream(logGroupName=group.name, logStreamName=stream)
+            client.create_log_stream(logGroupName=group.name, logStreamName=stream)
+        return True
 
     def _client(self, region: str) -> "CloudWatchLogsClient":
         if region not in self._clients:
-            self._clients[region] = boto3.client(
-                "logs",
-                region_name=region,
-                endpoint_url=self._endpoint_url,
-                aws_access_key_id="demo",
-                aws_secret_access_key="demo",  # noqa: S106 - the stand-in asks for some, and takes any
+            self._clients[region] = self._session.client(
+                "logs", region_name=region, endpoint_url=self._endpoint_url, config=Config(proxies={})
             )
         return self._clients[region]
 
@@ -152,6 +158,7 @@ def main() -> int:
     parser.add_argument("endpoint_url")
     parser.add_argument("--events", type=int, default=24_000, help="about how many at once (default: %(default)s)")
     parser.add_argument("--rate", type=int, default=0, help="events a second after that, until SIGTERM (default: none)")
+    parser.add_argument("--loaded", type=Path, metavar="FILE", help="appears when the first events are in")
     arguments = parser.parse_args()
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -161,10 +168,23 @@ def main() -> int:
     for group in demo_groups:
         loader.load(group)
     _say(loader)
+    if arguments.loaded:
+        arguments.loaded.touch()
     if arguments.rate and not stop.is_set():
         loader.trickle(demo_groups, arguments.rate)
         _say(loader)
     return 0
+
+
+def _session() -> boto3.Session:
+    """Return a session in which no profile or file of this machine has a say."""
+    unset = (None, None, None, None)
+    variables = {"profile": unset, "config_file": unset, "credentials_file": unset}
+    return boto3.Session(
+        aws_access_key_id="demo",
+        aws_secret_access_key="demo",  # noqa: S106 - the stand-in asks for some, and takes any
+        botocore_session=botocore.session.Session(session_vars=variables),
+    )
 
 
 def _say(loader: Loader) -> None:
@@ -178,15 +198,6 @@ def _fresh(number: int) -> Iterator[str]:
     if number == 0:
         return texts
     return objects if number == 1 else (line for pair in zip(texts, objects, strict=False) for line in pair)
-
-
-@contextmanager
-def _may_exist() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-            raise
 
 
 def _now_ms() -> int:

@@ -6,6 +6,7 @@ of one group cannot both commit.
 
     __main__    the role: settings, wiring, signals
     tasks       what the schedule runs: a search for groups a source, a reader a group; what fails, fails alone
+    owners      which source reads which group
     schedule    what is due, on threads
     patience    the back-off of what failed
     budget      back-pressure: the byte budget of the queues

@@ -109,9 +109,7 @@ def measured(checkpoint: Checkpoint, fresh: list[LogEvent], now_ms: int, late_wi
     return replace(checkpoint, lateness_next_ms=min(latest, late_window_ms))
 
 
-def _closes_early(
-    checkpoint: Checkpoint, current: OpenSlice, cut_ms: int, now_ms: int, late_window_ms: int
-) -> bool:
+def _closes_early(checkpoint: Checkpoint, current: OpenSlice, cut_ms: int, now_ms: int, late_window_ms: int) -> bool:
     """Say whether a slice that is not complete ends before `cut_ms`, and another begins there."""
     if current.events < MAX_SLICE_EVENTS or not current.in_order or cut_ms <= current.from_ms:
         return False

@@ -5,6 +5,7 @@ A task fails alone: it notes why, backs off, and the others never hear of it.
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import redis
@@ -12,6 +13,7 @@ import structlog
 
 from services.fetcher.budget import ByteBudget
 from services.fetcher.fetch import GroupReader, now_ms
+from services.fetcher.owners import Owners
 from services.fetcher.patience import Patience
 from services.fetcher.schedule import Schedule
 from shared import keys, metrics
@@ -29,6 +31,9 @@ from shared.settings.quantities import start_ms
 PAGES_A_TURN = 8
 PAUSED_SECONDS = 0.25
 REDIS_AWAY_SECONDS = 1.0
+UNDECIDED_SECONDS = 0.1
+#: What is waited for longer than this is worth telling.
+SHORT_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -46,9 +51,9 @@ class Fetching:
         self.first_start_ms = _first_start(self.client)
         self.faults: dict[str, str] = {}
         """Why something cannot be read now, by what it is: "group G, source S, region eu-west-1"."""
+        self.owners = Owners()
         self._budget = budget
         self._stop = stop
-        self._owners: dict[str, tuple[int, GroupTask]] = {}
         self._missing: dict[tuple[str, str], set[str]] = {}
         self._lock = threading.Lock()
 
@@ -56,32 +61,12 @@ class Fetching:
         """Say whether another page may be read now."""
         return not self._stop.is_set() and self._budget.has_room()
 
-    def claim(self, rank: int, group: GroupRef, make: Callable[[], "GroupTask"]) -> None:
-        """Give the group to the source of this `rank` (its place in the settings), unless an earlier one has it."""
-        group_key = keys.group_key(group)
-        with self._lock:
-            owner = self._owners.get(group_key)
-            if owner is not None and owner[0] <= rank:
-                return
-            task = make()
-            self._owners[group_key] = (rank, task)
-        if owner is not None:
-            owner[1].retire()
-        self.schedule.add(task)
-
-    def release(self, rank: int, region: str, found: set[str]) -> None:
-        """Let go of the groups that the source of this `rank` had in `region` and that are not there any more."""
-        with self._lock:
-            gone = {
-                group_key: task
-                for group_key, (owner, task) in self._owners.items()
-                if owner == rank and task.group.region == region and task.group.log_group not in found
-            }
-            for group_key in gone:
-                del self._owners[group_key]
-        for task in gone.values():
-            log.info("group is gone", group=task.group.log_group, region=region)
-            task.retire()
+    def claim(self, rank: int, group: GroupRef, make: Callable[[], "GroupTask"]) -> bool:
+        """Have the group read by the source of this `rank`, unless it is an earlier one's; False: not decided yet."""
+        decided, task = self.owners.claim(rank, group, make)
+        if isinstance(task, GroupTask):
+            self.schedule.add(task)
+        return decided
 
     def note_missing(self, source: Source, name: str, region: str, *, missing: bool) -> None:
         """Note whether a name of the settings exists in `region`; it is at fault when it exists in none of the source's."""
@@ -115,14 +100,19 @@ class DiscoveryTask:
         self._source = source
         self._api = api
         self._region = api.region
+        self._undecided: discovery.Discovered | None = None
         self._unreadable: set[str] = set()
         self._patience = Patience(once=fetching.once)
         self._what = f"source {source.name}, region {api.region}"
+        fetching.owners.expect(rank, api.region, source)
 
     def __call__(self) -> float | None:
         try:
-            found = discovery.look(self._source, self._api)
-            self._take(found)
+            found = self._undecided or discovery.look(self._source, self._api)
+            self._undecided = None if self._take(found) else found
+            if self._undecided is not None:
+                return UNDECIDED_SECONDS
+            self._fetching.owners.has_looked(self._rank, self._region)
             if found.denied is not None:
                 return self._failed(found.denied)
         except SourceError as error:
@@ -137,7 +127,8 @@ class DiscoveryTask:
         self._fetching.fault(self._what, "")
         return None if self._fetching.once else self._source.discovery_interval / 1000
 
-    def _take(self, found: discovery.Discovered) -> None:
+    def _take(self, found: discovery.Discovered) -> bool:
+        """Have what was found read, and what is not there left alone; False while an earlier source may want some of it."""
         for name in self._source.log_groups:
             self._fetching.note_missing(self._source, name, self._region, missing=name in found.missing)
         unreadable = {group.name: group.log_class for group in found.groups if group.log_class != READABLE_CLASS}
@@ -147,16 +138,21 @@ class DiscoveryTask:
         for name, log_class in unreadable.items():
             why = f"it is of class {log_class}, which CloudWatch Logs lets nobody read this way: only {READABLE_CLASS}"
             self._fetching.fault(f"group {name}, {self._what}", why)
-        for group in found.groups:
-            if group.name not in unreadable:
-                reference = discovery.reference(group, self._region)
-                self._fetching.claim(self._rank, reference, lambda group=group: self._reader(group))  # type: ignore[misc]
+        readable = {group.name: group for group in found.groups if group.name not in unreadable}
+        decided = [
+            self._fetching.claim(self._rank, discovery.reference(group, self._region), partial(self._reader, group))
+            for group in readable.values()
+        ]
         if not self._fetching.once and found.denied is None:
-            self._fetching.release(self._rank, self._region, {group.name for group in found.groups} - unreadable.keys())
+            self._fetching.owners.release(self._rank, self._region, set(readable))
+        return all(decided)
 
     def _failed(self, error: SourceError) -> float | None:
         self._fetching.fault(self._what, str(error))
-        return self._patience.failed(error)
+        delay = self._patience.failed(error)
+        if error.lasting or delay is None or delay > SHORT_SECONDS:
+            self._fetching.owners.has_looked(self._rank, self._region)
+        return delay
 
     def _reader(self, group: FoundGroup) -> "GroupTask":
         reader = GroupReader(
@@ -210,7 +206,7 @@ class GroupTask:
 
     def _failed(self, error: SourceError) -> float | None:
         delay = self._patience.failed(error)
-        if error.lasting or delay is None or delay > 2:
+        if error.lasting or delay is None or delay > SHORT_SECONDS:
             self._fetching.fault(self._what, str(error))
             self._note(str(error))
         if self._retired:  # meanwhile: what it says does not matter any more

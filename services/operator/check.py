@@ -118,8 +118,11 @@ def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Fin
     for group in found.groups[:TRIED_GROUPS]:
         what = f"group {group.name}, {where}"
         if group.log_class != discovery.READABLE_CLASS:
-            yield what, Incomplete(
-                f"CloudWatch Logs lets nobody read its class, {group.log_class}: only STANDARD, take it out of log_groups"
+            yield (
+                what,
+                Incomplete(
+                    f"CloudWatch Logs lets nobody read its class, {group.log_class}: only STANDARD, take it out of log_groups"
+                ),
             )
             continue
         try:

@@ -37,8 +37,8 @@ class ProgressBar:
         self._read_end, self.write_end = os.pipe()
         os.set_blocking(self._read_end, False)
         self._rest = b""
-        self._own_log = open(self.write_end, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123 - closed by __exit__
-        self._diverted: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
+        self._own_log = open(self.write_end, "w", buffering=1, closefd=False)  # noqa: SIM115 - closed by __exit__
+        self._diverted: list[logging.StreamHandler[TextIO]] = []
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -52,19 +52,22 @@ class ProgressBar:
 
     def __enter__(self) -> "ProgressBar":
         for handler in logging.getLogger().handlers:
-            if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(self._own_log)):
-                self._diverted.append((handler, stream))
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+                handler.setStream(self._own_log)
+                self._diverted.append(handler)
         self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for handler, stream in self._diverted:
-            handler.setStream(stream)
         self._own_log.close()
         self.pass_on()
+        if self._rest:
+            self._say(self._rest)
         self._progress.stop()
+        for handler in self._diverted:
+            handler.setStream(sys.stderr)
         os.close(self._read_end)
         os.close(self.write_end)
 
@@ -86,7 +89,10 @@ class ProgressBar:
             return
         *lines, self._rest = self._rest.split(b"\n")
         for line in lines:
-            self._progress.console.out(line.decode(errors="replace"), highlight=False)
+            self._say(line)
+
+    def _say(self, line: bytes) -> None:
+        self._progress.console.out(line.decode(errors="replace"), highlight=False)
 
 
 def difference(before: Books, after: Books) -> list[tuple[GroupState, Account]]:
@@ -107,7 +113,7 @@ def show_table(rows: list[tuple[GroupState, Account]], summary: Summary, out: Te
     """Write what became of the events, by group: a table on a terminal, else a line a group."""
     total = sum((account for _, account in rows), Account())
     if rows and out.isatty():
-        Console(file=out).print(_table(rows, total))
+        Console(file=out, markup=False).print(_table(rows, total))
     else:
         for state, account in rows:
             print(f"{state.group.region}  {state.group.log_group}  {_words(account)}", file=out)

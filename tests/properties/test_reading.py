@@ -235,7 +235,9 @@ steps = st.one_of(
     st.tuples(st.just("set_back"), st.sampled_from([0, 1000, LATE_MS, 3_600_000, 2 * slices.AHEAD_MS])),
     st.tuples(
         st.just("trouble"),
-        st.lists(st.sampled_from(["none", "busy", "refused", "refused meanwhile", "repeated", "meanwhile"]), max_size=4),
+        st.lists(
+            st.sampled_from(["none", "busy", "refused", "refused meanwhile", "repeated", "meanwhile"]), max_size=4
+        ),
         st.lists(st.sampled_from(["none", "lost", "answer lost"]), max_size=3),
     ),
 )

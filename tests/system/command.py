@@ -118,7 +118,7 @@ class Shell:
 
 def clean_environment(home: Path, bytecode: Path) -> dict[str, str]:
     """Return our environment without any account, settings or state of this machine, but with made-up credentials."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}  # noqa: TID251 - handed on
     environment |= {
         "AWS_ACCESS_KEY_ID": "AKIDSYSTEMTEST",
         "AWS_SECRET_ACCESS_KEY": "made-up-secret-key",
@@ -193,6 +193,12 @@ def child(pid: int, role: str) -> Process:
                 return process
         assert monotonic() < deadline, f"no {role} among the children"
         sleep(0.01)
+
+
+def catches_sigterm(pid: int) -> bool:
+    """Tell whether the process has a handler of its own for SIGTERM."""
+    caught = Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")[2].split()[0]
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _stat(pid: int) -> tuple[str, int, str] | None:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.receiver import Receiver
 from tests.standins.cloudwatch import CloudWatch
-from tests.system.command import Shell, clean_environment
-from tests.system.host import Host, NewHost
+from tests.system.command import Running, Shell, clean_environment
+from tests.system.host import CLOSED, Host, NewHost
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +47,11 @@ def shared_host(new_host: NewHost) -> Iterator[Host]:
     """A host that the tests of a module share."""
     with new_host("shared") as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def unreachable(new_host: NewHost) -> Iterator[tuple[Host, Running]]:
+    """A host whose endpoint does not answer, and a run there that takes most of a minute to give up: ask for it early."""
+    with new_host("unreachable") as host:
+        host.configure("/app/shop", endpoint_url=f'"http://{CLOSED}"')
+        yield host, host.start("--once", "--json")

@@ -14,6 +14,8 @@ from tests.standins.cloudwatch import CloudWatch
 from tests.system.command import PATIENCE_SECONDS, Done, Running, Shell
 
 REGION = "us-east-1"
+#: Where nobody listens: the port of a service that no machine has had for decades.
+CLOSED = "127.0.0.1:1"
 
 
 @dataclass

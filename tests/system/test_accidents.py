@@ -24,7 +24,8 @@ MOST_REPEATED = 1_000
 #: What is left alone goes within this.
 LONGEST_SECONDS = 15
 
-pytestmark = pytest.mark.slow
+#: That run is asked for in another file; begun here, it does its waiting beside these.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unreachable")]
 
 
 @dataclass
@@ -246,9 +247,7 @@ def _whole_run_killed(host: Host, victim: Callable[[int], int]) -> Evidence:
         orphans = [process for process in started if process.lives()]
     host.receiver.resume()
     again = host.run_once()
-    return Evidence(
-        messages, host.delivered("/app/shop"), orphans=orphans, first=first, again=again, seconds=seconds
-    )
+    return Evidence(messages, host.delivered("/app/shop"), orphans=orphans, first=first, again=again, seconds=seconds)
 
 
 def _take_second_of_two_ports() -> tuple[int, socket.socket]:

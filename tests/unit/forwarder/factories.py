@@ -26,7 +26,12 @@ def an_event(number: int = 0, message: str = "") -> LogEvent:
 
 def a_raw_batch(events: int = 3, batch_id: str = f"{GROUP_KEY}-1-0", source: str = "production") -> RawBatch:
     """Return a batch of `events` numbered events."""
-    return RawBatch(batch_id=batch_id, group=GROUP, source=source, events=tuple(an_event(n) for n in range(events)))
+    return RawBatch(
+        batch_id=batch_id,
+        group=GROUP,
+        source=source,
+        events=tuple(an_event(n, f"line {n} of {batch_id}") for n in range(events)),
+    )
 
 
 def datagrams(count: int, batch_id: str = "b") -> tuple[bytes, ...]:

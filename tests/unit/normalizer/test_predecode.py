@@ -54,7 +54,7 @@ def test_analysisd_indeed_reads_the_object(header: str) -> None:
     [
         (25, 'Mon Apr 17 18:27:14 2006 { "integration":"aws"}'),
         (15, '1140804070.368 {"a":1, "integration":"aws"}'),
-        (19, '1140804070.368     {"a":1, "integration":"aws"}'),
+        (23, '1140804070.368         {"a":1, "integration":"aws"}'),
         (15, 'wazuh: FIM DB: {"integration":"aws"}'),
     ],
 )

@@ -1,0 +1,145 @@
+"""A stack of docker-compose.yml, driven as an operator would: by the command lines of Docker and of nothing else."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+ROLES = ("fetcher", "normalizer", "forwarder", "dashboard")
+LOADER = ("python", "-m", "services.demo.loader", "http://demo-cloudwatch:5000")
+REPORT = "/run/cwpipe/demo/received.json"
+Counts = dict[str, int]
+
+
+class Stack:
+    """One compose project, its images and port its own, untouched by any .env and by what the shell has set."""
+
+    def __init__(self, project: str, **variables: str) -> None:
+        self.project = project
+        self.image = f"{project}:local"
+        kept = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "HTTPS_PROXY", "NO_PROXY")
+        self._environ = {name: value for name, value in os.environ.items() if name in kept}  # noqa: TID251
+        self._environ |= {"CWPIPE_IMAGE": self.image, "CWPIPE_DEMO_IMAGE": f"{project}-demo:local"} | variables
+
+    def docker(self, *arguments: str, seconds: float = 60, check: bool = True) -> str:
+        """Return what a docker command prints on standard output; fail with all it printed if it fails."""
+        return self._run("docker", *arguments, seconds=seconds, check=check)
+
+    def compose(self, *arguments: str, seconds: float = 180, check: bool = True, also: str = "") -> str:
+        """Run docker compose on this project, with the demo's profile; `also` names a second file."""
+        files = ["-f", "docker-compose.yml", *(["-f", also] if also else [])]
+        options = ["--env-file", "/dev/null", "--project-name", self.project, "--profile", "demo", *files]
+        return self._run("docker", "compose", *options, *arguments, seconds=seconds, check=check)
+
+    def set(self, **variables: str) -> None:
+        """Set variables of the compose file from now on."""
+        self._environ |= variables
+
+    def containers(self, service: str = "") -> list[str]:
+        """Return the ids of the containers of a service, or of all, running or not."""
+        return self.compose("ps", "--all", "--quiet", *([service] if service else [])).split()
+
+    def inspect(self, *services: str) -> list[dict[str, Any]]:
+        """Return what Docker tells of the containers of these services, or of all."""
+        ids = [found for service in services or [""] for found in self.containers(service)]
+        inspected: list[dict[str, Any]] = json.loads(self.docker("inspect", *ids)) if ids else []
+        return inspected
+
+    def run_in(self, service: str, *command: str, check: bool = True) -> str:
+        """Return what a command prints that runs in a container of the service."""
+        return self.compose("exec", "--no-TTY", service, *command, check=check)
+
+    def signal(self, number: signal.Signals, *containers: str) -> None:
+        """Send a signal to all processes of these containers, from outside: the engine takes it for an accident."""
+        pids = []
+        for container in containers:
+            pids += self.docker("top", container, "-o", "pid").split()[1:]
+        command = f"kill -{number.value} {' '.join(pids)}"
+        outside = ("--pid", "host", "--user", "0:0", "--network", "none", "--entrypoint", "sh")
+        self.docker("run", "--rm", *outside, self.image, "-c", command)
+
+    def crash(self, service: str, *spared: str) -> None:
+        """Kill all containers of a service but the `spared` with SIGKILL, and wait until each has been restarted."""
+        victims = [found for found in self.inspect(service) if found["Id"] not in spared]
+        before = {found["Id"]: found["RestartCount"] for found in victims}
+        self.signal(signal.SIGKILL, *before)
+
+        def restarted() -> bool:
+            now = json.loads(self.docker("inspect", *before))
+            return all(found["RestartCount"] > before[found["Id"]] and found["State"]["Running"] for found in now)
+
+        eventually(restarted, 60, f"a killed {service} is restarted")
+
+    def is_healthy(self, *services: str) -> bool:
+        """Tell whether each container of these services, or of all, runs and is healthy if it can say so."""
+        return all(_is_well(found) for found in self.inspect(*services))
+
+    def report(self, service: str = "demo-receiver") -> tuple[Counts, Counts]:
+        """Return what the receiver has counted by group: datagrams, and different ids of events in JSON."""
+        report = json.loads(self.run_in(service, "cat", REPORT))
+        return report["counts"], report["distinct"]
+
+    def status(self) -> dict[str, Any]:
+        """Return what `cwpipe status` says."""
+        status: dict[str, Any] = json.loads(self.run_in("dashboard", "cwpipe", "status", "--json"))
+        return status
+
+    @contextmanager
+    def traffic(self, rate: int) -> Iterator["Traffic"]:
+        """Have so many events a second put for as long as the block lasts."""
+        name = f"{self.project}-traffic"
+        command = (*LOADER, "--events", "0", "--rate", str(rate))
+        self.compose("run", "--detach", "--name", name, "--no-deps", "demo-loader", *command)
+        traffic = Traffic()
+        try:
+            yield traffic
+        finally:
+            self.docker("stop", name)
+            traffic.put, traffic.in_json = last_counts(self.docker("logs", name))
+            self.docker("rm", name)
+
+    def _run(self, *command: str, seconds: float, check: bool) -> str:
+        done = subprocess.run(
+            command, cwd=ROOT, env=self._environ, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        assert not check or not done.returncode, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+class Traffic:
+    """What was put by group when the block is over: events, and those in JSON."""
+
+    put: Counts
+    in_json: Counts
+
+
+def last_counts(printed: str) -> tuple[Counts, Counts]:
+    """Return what a loader has put, by the last line it printed."""
+    said = json.loads(printed.splitlines()[-1])
+    return without_zeros(said["put"]), without_zeros(said["json"])
+
+
+def without_zeros(counts: Counts) -> Counts:
+    """Return the counts that count something."""
+    return {group: count for group, count in counts.items() if count}
+
+
+def eventually(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Return as soon as `condition` holds; fail when it does not within `seconds`."""
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        sleep(0.5)
+
+
+def _is_well(found: dict[str, Any]) -> bool:
+    state = found["State"]
+    if found["HostConfig"]["RestartPolicy"]["Name"] == "no":
+        return bool(state["Status"] == "exited" and state["ExitCode"] == 0)
+    return bool(state["Running"] and state.get("Health", {"Status": "healthy"})["Status"] == "healthy")
