@@ -7,16 +7,31 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test test-compose check bench docs clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready  ## run the whole pipeline here, on stand-ins: needs no AWS account, no Wazuh
 	@$(BIN)/cwpipe demo
 
 test: .venv/ready  ## run all tests: real processes, a real Valkey, real sockets; needs no network
 	$(BIN)/pytest
+
+# One run at a time on a machine. The laboratory is an engine for machines that have none, kept beside this project.
+LABORATORY ?= ../shared/tools/compose-lab.sh
+test-compose: .venv/ready  ## run the compose stack and mistreat it: needs a Docker engine with Compose, takes minutes
+	@exec 9>$${TMPDIR:-/tmp}/cwpipe-test-compose.lock; flock 9; \
+	test='$(BIN)/pytest --confcutdir tests/compose tests/compose'; \
+	answers() { docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; }; \
+	if answers; then $$test 9>&-; exit; fi; \
+	if ! [ -x $(LABORATORY) ]; then \
+	  echo "test-compose: SKIPPED: no Docker engine with Compose answers (docker info, docker compose version)"; exit; \
+	fi; \
+	eval "$$($(LABORATORY) env)"; \
+	if answers; then $$test 9>&-; exit; fi; \
+	trap '$(LABORATORY) stop' EXIT; \
+	$(LABORATORY) images && $$test 9>&-
 
 check: .venv/ready  ## lint, types, import rules
 	$(BIN)/ruff check

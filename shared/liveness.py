@@ -5,14 +5,15 @@ batch waits for its receiver, and by a schedule whose tasks all come to an end.
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-from shared.errors import Unreachable
+from shared.errors import SettingsError, Unreachable
 
 #: Touched at most so often.
 TOUCH_SECONDS = 2.0
-#: Older than this, the role is taken to be stuck. No step of the work takes so long.
+#: Older than this, the role is taken to be stuck. No step of the work takes so long: a call to AWS may take 70 s.
 STUCK_SECONDS = 80.0
 
 
@@ -24,14 +25,19 @@ class Liveness:
         self._touched_at = 0.0
 
     def touch(self) -> None:
-        """Leave a sign of life."""
+        """Leave a sign of life. Where that cannot be done the work goes on: whoever looks will say so."""
         if self._path is not None and monotonic() - self._touched_at >= TOUCH_SECONDS:
-            self._path.touch()
+            with suppress(OSError):
+                self._path.touch()
             self._touched_at = monotonic()
 
 
 def check(path: str) -> None:
-    """Raise Unreachable when the file at `path` is missing or older than STUCK_SECONDS."""
+    """Raise Unreachable when the file at `path` is missing or older than STUCK_SECONDS, SettingsError without a path."""
+    if not path:
+        raise SettingsError(
+            ["alive_file is not set, so no role leaves a sign of life: set it for the role and for this"]
+        )
     try:
         age = time.time() - Path(path).stat().st_mtime
     except OSError as error:

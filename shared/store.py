@@ -1,5 +1,6 @@
 """The connection to Redis (or Valkey), and whether what is kept there is ours to read."""
 
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -97,3 +98,9 @@ def verify(client: redis.Redis, redis_url: str) -> None:
         raise Unreachable(
             f"Redis at {shown} holds the keys of a newer cwpipe (layout {layout!r}, known here: {keys.LAYOUT}): upgrade"
         )
+
+
+def seconds_ahead(client: redis.Redis) -> float:
+    """Return by how much the clock of this host is ahead of the server's. Raises redis.RedisError."""
+    seconds, microseconds = client.time()
+    return time.time() - (int(seconds) + int(microseconds) / 1_000_000)

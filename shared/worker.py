@@ -55,6 +55,11 @@ log = structlog.get_logger()
 
 
 class _Intermediate(IntermediateQueue):
+    def set_first_seen(self, job_id: str) -> bool:
+        # RQ remembers it for a day: a job that passes here again would be taken for stuck at once, and run twice.
+        key = self.get_first_seen_key(job_id)
+        return bool(self.connection.set(key, now().timestamp(), nx=True, ex=3 * GRACE_SECONDS))
+
     def should_be_cleaned_up(self, job_id: str) -> bool:
         first_seen = self.get_first_seen(job_id)
         return bool(first_seen and now() - first_seen > timedelta(seconds=GRACE_SECONDS))
@@ -66,7 +71,7 @@ def _ends_when_redis_is_away() -> Iterator[None]:
     try:
         yield
     except store.AWAY as error:
-        log.warning("Redis is away, waiting for it", error=str(error))
+        log.info("the connection to Redis broke", error=str(error))
         raise StopRequested from error
 
 
@@ -158,14 +163,19 @@ class Runner:
         """Work until SIGTERM or SIGINT. Blocks; a job in hand is finished or given back first."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._request_stop)
+        said = ""
         while not self.stop.is_set():
             self._liveness.touch()
             try:
                 self._worker = self._new_worker()
+                self._look_at_the_clock()
                 log.info("worker ready", queue=self._route.queue, worker=self._worker.name)
                 self._worker.work(logging_level="ERROR")
+                said = ""
             except redis.RedisError as error:
-                log.debug("Redis is still away", error=str(error))
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("Redis is away or refuses, trying again", error=said)
             self.stop.wait(RECONNECT_SECONDS)
         log.info("worker stopped", queue=self._route.queue)
 
@@ -173,6 +183,14 @@ class Runner:
         """Renew the claim on the job in hand. Raises redis.RedisError when the server is away."""
         if self._worker is not None:
             self._worker.beat()
+
+    def _look_at_the_clock(self) -> None:
+        """Say so when this host and Redis disagree about the time: claims are kept in the time of each worker's host."""
+        ahead = store.seconds_ahead(self._client)
+        if abs(ahead) > CLAIM_SECONDS / 4:
+            log.error(
+                "this host's clock is not Redis's, so jobs may be run twice: set it right", seconds_ahead=round(ahead)
+            )
 
     def _request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
         self.stop.set()

@@ -31,6 +31,7 @@ def main(loaded: Loaded, data_dir: Path) -> None:
 
     settings = loaded.settings
     logs.set_up(settings.log.level, settings.log.format, role="dashboard")
+    server.end_on_signals()
     reading.forbid_pickle()
     url = settings.redis_url or running_url(data_dir)
     if not url:
@@ -51,5 +52,7 @@ def main(loaded: Loaded, data_dir: Path) -> None:
         password_file=str(file),
         actions=settings.dashboard.actions,
     )
-    server.serve(Gate(app, settings.dashboard.user, secret), listening, Liveness(settings.alive_file))
-    log.info("dashboard stopped")
+    try:
+        server.serve(Gate(app, settings.dashboard.user, secret), listening, Liveness(settings.alive_file))
+    finally:
+        log.info("dashboard stopped")

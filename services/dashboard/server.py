@@ -44,8 +44,18 @@ def listen(address: str) -> socket.socket:
         raise Unreachable(f"dashboard.address = {address}: {reason}: choose another") from None
 
 
+def end_on_signals() -> None:
+    """Have SIGTERM and SIGINT end this process with exit code 0, through whatever has to be closed."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, end)
+
+
 def serve(app: "WSGIApplication", listening: socket.socket, liveness: Liveness) -> None:
-    """Answer on `listening` until SIGTERM or SIGINT. Blocks."""
+    """Answer on `listening` until this process is told to end. Blocks."""
     server = waitress.create_server(
         app,
         sockets=[listening],
@@ -56,7 +66,6 @@ def serve(app: "WSGIApplication", listening: socket.socket, liveness: Liveness) 
         channel_timeout=IDLE_SECONDS,
         clear_untrusted_proxy_headers=True,
     )
-    signal.signal(signal.SIGTERM, _end)
     stopped = threading.Event()
     threading.Thread(target=_live, args=(listening.getsockname(), liveness, stopped), daemon=True).start()
     try:
@@ -64,10 +73,6 @@ def serve(app: "WSGIApplication", listening: socket.socket, liveness: Liveness) 
     finally:
         stopped.set()
         server.close()
-
-
-def _end(*_: object) -> None:
-    raise SystemExit(0)
 
 
 def _live(address: tuple[str, int], liveness: Liveness, stopped: threading.Event) -> None:

@@ -130,7 +130,7 @@ class GroupReader:
             pipe.multi()
             for one, payload in zip(made, payloads, strict=True):
                 queues.put(pipe, self._queue, RAW, one.batch_id, payload, batches.facts(self.key, one))
-            addition = self._seen.add(pipe, fresh, after.sequence)
+            additions = self._seen.add(pipe, fresh, after.sequence)
             pruned = self._seen.prune(pipe, after.swept_ms)
             books.record(pipe, self.key, {"fetched": fetched, "duplicates": fetched - len(fresh)})
             pipe.set(place, stored)
@@ -138,7 +138,7 @@ class GroupReader:
                 pipe.execute()
             except redis.WatchError:
                 raise Superseded from None
-        self._seen.committed(addition, pruned)
+        self._seen.committed(additions, pruned)
         metrics.EVENTS_FETCHED.inc(fetched)
         metrics.EVENTS_DUPLICATE.inc(fetched - len(fresh))
         self._checkpoint, self._stored = after, stored

@@ -1,16 +1,18 @@
 """The event ids of one group that may be read again, as short hashes: what makes overlapping reads deliver once.
 
 Remembered are the events with a timestamp from the `swept` mark on: neither tail nor sweep returns to older ones.
-In Redis they are one hash, a field for each commit:
+In Redis they are one hash, a field for each commit and stretch of time:
 
     field   "<oldest ms>:<newest ms>:<message bytes>:<sequence>"
     value   8 bytes for each event: BLAKE2b of stream, event id and timestamp
 
 The names alone say which fields a page can touch; values are read when a page needs them and let go when there are
-too many, so memory does not grow with the group. Two different events share a hash with probability 2^-64 a pair.
+too many, so memory does not grow with the group. Stretches are short, or a host whose clock is an hour ahead would have
+every page touch what was remembered for an hour. Two different events share a hash with probability 2^-64 a pair.
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
@@ -24,6 +26,9 @@ from shared.messages import LogEvent
 
 #: Hashes held in memory for one group before the least recently used fields are let go: about 20 MB at most.
 MAX_LOADED = 250_000
+#: A field covers so much time, or more where a page is so sparse that it would take more fields than this.
+STRETCH_MS = 300_000
+MAX_STRETCHES = 16
 
 
 class _Field(Struct, frozen=True):
@@ -75,16 +80,17 @@ class SeenEvents:
                 fresh.setdefault(hashed, event)
         return [(event, hashed) for hashed, event in fresh.items()]
 
-    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int) -> "Addition | None":
+    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int) -> list["Addition"]:
         """Write `fresh` within the transaction in `pipe`; give the result to `committed` once it went through."""
-        if not fresh:
-            return None
-        times = [event.timestamp_ms for event, _ in fresh]
-        size = sum(len(event.message) for event, _ in fresh)
-        name = f"{min(times)}:{max(times)}:{size}:{sequence}"
-        packed = array("Q", (hashed for _, hashed in fresh))
-        pipe.hset(self._key, name, packed.tobytes())
-        return Addition(_parse(name.encode()), packed)
+        additions = []
+        for stretch in _stretches(fresh):
+            times = [event.timestamp_ms for event, _ in stretch]
+            size = sum(len(event.message) for event, _ in stretch)
+            name = f"{min(times)}:{max(times)}:{size}:{sequence}"
+            packed = array("Q", (hashed for _, hashed in stretch))
+            pipe.hset(self._key, name, packed.tobytes())
+            additions.append(Addition(_parse(name.encode()), packed))
+        return additions
 
     def prune(self, pipe: Pipeline, swept_ms: int) -> list[str]:
         """Delete what nobody returns to, within the transaction in `pipe`; give the result to `committed`."""
@@ -93,16 +99,16 @@ class SeenEvents:
             pipe.hdel(self._key, *names)
         return names
 
-    def committed(self, addition: "Addition | None", pruned: list[str]) -> None:
+    def committed(self, additions: list["Addition"], pruned: list[str]) -> None:
         """Bring memory in line with a transaction that went through."""
         for name in pruned:
             self._unload(name)
             del self._fields[name]
-        if addition is not None:
+        for addition in additions:
             self._fields[addition.field.name] = addition.field
             self._loaded[addition.field.name] = addition.digests
             self._digests.update(addition.digests)
-            self._make_room(needed=set())
+        self._make_room(needed=set())
 
     def _load(self, fields: Iterable[_Field]) -> None:
         needed = {field.name for field in fields}
@@ -131,6 +137,16 @@ class SeenEvents:
 class Addition(NamedTuple):
     field: _Field
     digests: "array[int]"
+
+
+def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEvent, int]]]:
+    """Return `fresh` by stretches of time that do not touch one another."""
+    times = [event.timestamp_ms for event, _ in fresh]
+    length = max(STRETCH_MS, (max(times) - min(times)) // MAX_STRETCHES + 1) if times else STRETCH_MS
+    stretches: defaultdict[int, list[tuple[LogEvent, int]]] = defaultdict(list)
+    for event, hashed in fresh:
+        stretches[event.timestamp_ms // length].append((event, hashed))
+    return stretches.values()
 
 
 def _parse(name: bytes) -> _Field:

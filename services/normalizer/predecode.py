@@ -68,7 +68,10 @@ _ALERT = re.compile(rb"(?:ossec: )?Alert Level")
 
 
 def find_object(log: bytes) -> int:
-    """Return where analysisd would begin to read `log` as a JSON object; NOWHERE or UNSAFE if there is no such place."""
+    """Return where analysisd would begin to read `log` as a JSON object; NOWHERE or UNSAFE if there is no such place.
+
+    NOWHERE holds for every beginning of `log` as well, so for the first part of one that is too long.
+    """
     if log[:2] == b'{"':
         return 0
     if not _BRACE.search(log) and log.find(b"Alert Level") < 0:

@@ -2,7 +2,8 @@
 
 They are looked for as analysisd would read them. It compares names of fields without regard to case, makes nested
 fields of dotted keys (`cloudwatch.log_group`), and cJSON ends a key at a NUL, so that `"INTEGRATION\\u0000x"` counts.
-Only the top level matters: below it, a key is always preceded by those above.
+Only the top level matters: below it, a key is always preceded by those above. With one exception: analysisd chooses its
+decoder `json-msgraph` by the bytes `"integration":"ms-graph"` anywhere in a log, and no rule for JSON would fire any more.
 """
 
 import re
@@ -13,6 +14,7 @@ WORDS = (b"cloudwatch", b"integration")
 
 _KEY = re.compile(r"(cloudwatch|integration)(?=[.\0]|\Z)", re.IGNORECASE | re.ASCII)
 _FIRST_SEGMENT = re.compile(r"[^.\0]*")
+_MS_GRAPH = re.compile(rb'"integration":(?="ms-graph")', re.IGNORECASE)
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"([ \t\r\n]*:)?|[{}\[\]]')
@@ -24,6 +26,7 @@ def rename(body: bytes) -> bytes:
 
     More than one underscore, where one would make it a name that another key has already.
     """
+    body = _MS_GRAPH.sub(rb"\g<0> ", body)  # the same JSON: in a string, the quotes would be escaped
     keys = _KEYS.decode(body)
     if not any(map(_KEY.match, keys)):
         return body

@@ -42,8 +42,7 @@ class Shaper:
         origin = origin_of(self._group, event.log_stream)
         place = predecode.find_object(log)
         if place == predecode.NOWHERE:
-            shaped = _text(origin.header, log, event)
-            return _wrapped(origin, log, event) if shaped.oversize and _is_unsafe(shaped, origin) else shaped
+            return _text(origin.header, log, event)
         body = json_object.protected(log[place:]) if place != predecode.UNSAFE else None
         if body is None:
             return _wrapped(origin, log, event)
@@ -55,11 +54,6 @@ def _text(header: bytes, log: bytes, event: LogEvent) -> Shaped:
     if len(log) <= room:
         return Shaped((header + log,))
     return Shaped(tuple(header + part for part in oversize.split(log, room, id_of(event)[1:-1])), oversize=True)
-
-
-def _is_unsafe(shaped: Shaped, origin: Origin) -> bool:
-    """Return whether the first part, taken for itself, is more than text to analysisd. The others have their marker."""
-    return predecode.find_object(shaped.datagrams[0][len(origin.header) :]) != predecode.NOWHERE
 
 
 def _object(origin: Origin, preamble: bytes, body: bytes, event: LogEvent) -> Shaped | None:

@@ -21,25 +21,31 @@ def make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         redis = _password(directory / "redis-password")
-        _write(directory / "redis.conf", f"requirepass {redis}\n")
+        _write(directory / "redis.conf", f'requirepass "{_quoted(redis)}"\n')
         _password(directory / "dashboard-password")
     except OSError as error:
-        raise SettingsError([f"{directory}: cannot be written to: {error.strerror}"]) from None
+        raise SettingsError([f"{error.filename or directory}: {error.strerror}"]) from None
 
 
 def _password(path: Path) -> str:
     """Return the password kept at `path`, a new one if there is none."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        password = secrets.token_urlsafe(PASSWORD_BYTES)
-        _write(path, f"{password}\n")
-        return password
+    kept = path.read_text().rstrip("\r\n") if path.exists() else ""
+    if not kept:
+        kept = secrets.token_urlsafe(PASSWORD_BYTES)
+        _write(path, f"{kept}\n")
+    return kept
+
+
+def _quoted(password: str) -> str:
+    """Return one that somebody has put there as it stands between quotes in redis.conf."""
+    return password.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _write(path: Path, text: str) -> None:
-    """Put the file in place in one step, so that nobody reads half of it."""
+    """Put the file in place in one step, so that nobody reads half of it, not even after the host has lost its power."""
     draft = path.with_suffix(".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)

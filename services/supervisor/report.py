@@ -17,6 +17,15 @@ from shared.books import Account, GroupState
 
 Books = Mapping[str, tuple[GroupState, Account]]
 
+#: Entries of the books, and what they are called in the heading of a table.
+_COLUMNS = {
+    "fetched": "fetched",
+    "delivered": "delivered",
+    "duplicates": "read before",
+    "discarded": "discarded",
+    "dead_lettered": "dead letters",
+}
+
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The line that `--json` ends with: events and calls of this run alone."""
@@ -61,13 +70,13 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._own_log.close()
         self.pass_on()
         if self._rest:
             self._say(self._rest)
         self._progress.stop()
         for handler in self._diverted:
             handler.setStream(sys.stderr)
+        self._own_log.close()
         os.close(self._read_end)
         os.close(self.write_end)
 
@@ -135,12 +144,14 @@ def _words(account: Account) -> str:
 
 
 def _table(rows: list[tuple[GroupState, Account]], total: Account) -> Table:
+    """Return the table, without the columns that would be all 0: names of groups are long, and terminals narrow."""
     table = Table(show_footer=True)
     table.add_column("region", footer="total")
     table.add_column("log group", overflow="fold")
-    for name in ("fetched", "delivered", "duplicates", "discarded", "dead_lettered"):
-        table.add_column(name.replace("dead_lettered", "dead"), justify="right", footer=f"{getattr(total, name):,}")
+    entries = [name for name in _COLUMNS if getattr(total, name) or name in ("fetched", "delivered")]
+    for name in entries:
+        table.add_column(_COLUMNS[name], justify="right", footer=f"{getattr(total, name):,}")
     for state, account in rows:
-        columns = (account.fetched, account.delivered, account.duplicates, account.discarded, account.dead_lettered)
-        table.add_row(state.group.region, state.group.log_group, *(f"{count:,}" for count in columns))
+        counts = (f"{getattr(account, name):,}" for name in entries)
+        table.add_row(state.group.region, state.group.log_group, *counts)
     return table

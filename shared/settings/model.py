@@ -128,7 +128,8 @@ class Dashboard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pages that show queues, jobs and workers: `cwpipe dashboard`."""
 
     address: Annotated[
-        str, Meta(description="host:port to serve them on. They are served without TLS: put a proxy before another host.")
+        str,
+        Meta(description="host:port to serve them on. They are served without TLS: put a proxy before another host."),
     ] = "127.0.0.1:9181"
     user: Annotated[
         str,

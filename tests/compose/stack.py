@@ -4,15 +4,13 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 ROLES = ("fetcher", "normalizer", "forwarder", "dashboard")
-LOADER = ("python", "-m", "services.demo.loader", "http://demo-cloudwatch:5000")
 REPORT = "/run/cwpipe/demo/received.json"
 Counts = dict[str, int]
 
@@ -48,8 +46,8 @@ class Stack:
     def inspect(self, *services: str) -> list[dict[str, Any]]:
         """Return what Docker tells of the containers of these services, or of all."""
         ids = [found for service in services or [""] for found in self.containers(service)]
-        inspected: list[dict[str, Any]] = json.loads(self.docker("inspect", *ids)) if ids else []
-        return inspected
+        inspected = json.loads(self.docker("inspect", *ids)) if ids else []
+        return [found for found in inspected if found["Config"]["Labels"]["com.docker.compose.oneoff"] != "True"]
 
     def run_in(self, service: str, *command: str, check: bool = True) -> str:
         """Return what a command prints that runs in a container of the service."""
@@ -60,7 +58,7 @@ class Stack:
         pids = []
         for container in containers:
             pids += self.docker("top", container, "-o", "pid").split()[1:]
-        command = f"kill -{number.value} {' '.join(pids)}"
+        command = f"kill -{number.value} {' '.join(pids)}; true"  # some are gone with their parent
         outside = ("--pid", "host", "--user", "0:0", "--network", "none", "--entrypoint", "sh")
         self.docker("run", "--rm", *outside, self.image, "-c", command)
 
@@ -90,44 +88,21 @@ class Stack:
         status: dict[str, Any] = json.loads(self.run_in("dashboard", "cwpipe", "status", "--json"))
         return status
 
-    @contextmanager
-    def traffic(self, rate: int) -> Iterator["Traffic"]:
-        """Have so many events a second put for as long as the block lasts."""
-        name = f"{self.project}-traffic"
-        command = (*LOADER, "--events", "0", "--rate", str(rate))
-        self.compose("run", "--detach", "--name", name, "--no-deps", "demo-loader", *command)
-        traffic = Traffic()
-        try:
-            yield traffic
-        finally:
-            self.docker("stop", name)
-            traffic.put, traffic.in_json = last_counts(self.docker("logs", name))
-            self.docker("rm", name)
+    def stop_loading(self) -> tuple[Counts, Counts]:
+        """End the loader; return what it has put by group since its start: events, and those in JSON."""
+        self.compose("stop", "demo-loader")
+        said = json.loads(self.compose("logs", "--no-log-prefix", "demo-loader").splitlines()[-1])
+        put, in_json = ({group: count for group, count in said[key].items() if count} for key in ("put", "json"))
+        return put, in_json
 
     def _run(self, *command: str, seconds: float, check: bool) -> str:
         done = subprocess.run(
             command, cwd=ROOT, env=self._environ, capture_output=True, text=True, timeout=seconds, check=False
         )
-        assert not check or not done.returncode, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        assert not check or not done.returncode, (
+            f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done.stdout
-
-
-class Traffic:
-    """What was put by group when the block is over: events, and those in JSON."""
-
-    put: Counts
-    in_json: Counts
-
-
-def last_counts(printed: str) -> tuple[Counts, Counts]:
-    """Return what a loader has put, by the last line it printed."""
-    said = json.loads(printed.splitlines()[-1])
-    return without_zeros(said["put"]), without_zeros(said["json"])
-
-
-def without_zeros(counts: Counts) -> Counts:
-    """Return the counts that count something."""
-    return {group: count for group, count in counts.items() if count}
 
 
 def eventually(condition: Callable[[], object], seconds: float, what: str) -> None:
@@ -136,6 +111,15 @@ def eventually(condition: Callable[[], object], seconds: float, what: str) -> No
     while not condition():
         assert monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         sleep(0.5)
+
+
+def eventually_is(expected: object, ask: Callable[[], object], seconds: float) -> None:
+    """Return as soon as `ask` returns what is expected; fail with the difference when it does not within `seconds`."""
+    deadline = monotonic() + seconds
+    while (answer := ask()) != expected and monotonic() < deadline:
+        sleep(0.5)
+
+    assert expected == answer
 
 
 def _is_well(found: dict[str, Any]) -> bool:

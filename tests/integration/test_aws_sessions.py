@@ -32,7 +32,7 @@ def read(source: Source) -> list[str]:
 
 def an_api(source: Source) -> LogsApi:
     """Return the way to AWS by a session of its own."""
-    return LogsApi(SourceSession(source), source.name, REGION, lambda operation: None)
+    return LogsApi(SourceSession(source), source.name, REGION, _count)
 
 
 def write_config(text: str) -> None:
@@ -87,7 +87,7 @@ def test_a_role_is_assumed_once_for_many_calls(aws: CloudWatch) -> None:
     aws.put(REGION, "/app", "s", [(NOW_MS, "theirs")], account=ROLE_ACCOUNT)
     session = SourceSession(a_source(aws, role_arn=ROLE))
     for region in (REGION, REGION, "us-east-1"):
-        api = LogsApi(session, "s", region, lambda operation: None)
+        api = LogsApi(session, "s", region, _count)
         list(api.groups("/app"))
         api.account_id()
 
@@ -234,3 +234,7 @@ def test_a_source_with_broken_credentials_stops_no_other(aws: CloudWatch, client
 
     assert ["read"] == messages(client)
     assert sorted(f"source {source.name}, region {REGION}" for source in sources[:-1]) == sorted(faults)
+
+
+def _count(operation: str) -> None:
+    """Count nothing."""

@@ -98,8 +98,8 @@ def test_no_action_is_open_unless_asked_for(client: redis.Redis) -> None:
     for path in paths(visitor, routes.ACTIONS):
         for method in METHODS:
             answer = visitor.ask(path, method, Sec_Fetch_Site="same-origin", Origin=f"http://{HOST}")
-            assert 403 == answer.status_code, (path, method)
-            assert method == "HEAD" or "actions = true" in answer.text
+            assert answer.status_code in (403, 405), (path, method)
+            assert method != "POST" or "actions = true" in answer.text
 
     assert before == states.contents(client)
 
@@ -151,7 +151,7 @@ def test_no_action_is_a_link(client: redis.Redis) -> None:
         (f"/job/{JOB}/requeue", lambda client: [JOB.encode()] == client.lrange("rq:queue:enriched", 0, -1)),
         ("/requeue/enriched", lambda client: [JOB.encode()] == client.lrange("rq:queue:enriched", 0, -1)),
         ("/queue/enriched/failed/empty", lambda client: not client.exists("rq:failed:enriched")),
-        ("/queue/enriched/compact", lambda client: True),
+        ("/queue/enriched/compact", lambda client: not client.exists("rq:queue:enriched")),
     ],
 )
 def test_an_action_is_done_when_it_is_asked_for(
@@ -197,7 +197,9 @@ def test_buttons_are_shown_where_they_work(client: redis.Redis) -> None:
     assert 'class="may-act"' in Visitor(client, actions=True).ask(path).text
 
 
-@pytest.mark.parametrize("path", ["/", "/static/css/main.css", "/nothing", "/requeue/enriched", f"/0/data/job/{JOB}.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/static/css/main.css", "/nothing", "/requeue/enriched", f"/0/data/job/{JOB}.json"]
+)
 def test_every_answer_has_the_headers(visitor: Visitor, path: str) -> None:
     """Pages, files, refusals and errors; logged in or not."""
     for headers in ({}, LOGGED_IN):

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +121,12 @@ def test_keys_of_a_newer_layout_are_left_alone(client: redis.Redis, redis_url: s
 
     assert "newer cwpipe" in refusal(redis_url)
     assert b"99" == client.get(keys.VERSION)
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 0.0, 90.0])
+def test_a_clock_that_is_wrong_is_noticed(client: redis.Redis, monkeypatch: pytest.MonkeyPatch, ahead: float) -> None:
+    """Workers on several hosts keep their claims in their own time: one that is behind seems to have died."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+
+    assert store.seconds_ahead(client) == pytest.approx(ahead, abs=2.0)

@@ -37,6 +37,7 @@ class Bounds(NamedTuple):
     slice_events: int
     close_margin_ms: int
     loaded: int
+    stretch_ms: int
     sizes: tuple[int, ...]
     overlap: int
 
@@ -247,6 +248,7 @@ bounds = st.builds(
     slice_events=st.sampled_from([1, 7, 20, 1_000_000]),
     close_margin_ms=st.sampled_from([1, 1000, 10_000]),
     loaded=st.sampled_from([1, 10, 250_000]),
+    stretch_ms=st.sampled_from([1, 1000, 300_000]),
     sizes=st.lists(st.integers(0, 7), max_size=4).map(lambda sizes: (*sizes, 3)),
     overlap=st.integers(0, 2),
 )
@@ -258,6 +260,7 @@ def _live(bounds: Bounds, history_steps: list[Step], client: Any, queue: Any) ->
         patch.setattr(slices, "MAX_SLICE_EVENTS", bounds.slice_events)
         patch.setattr(slices, "CLOSE_MARGIN_MS", bounds.close_margin_ms)
         patch.setattr(seen, "MAX_LOADED", bounds.loaded)
+        patch.setattr(seen, "STRETCH_MS", bounds.stretch_ms)
         history = History(bounds, client, queue)
         for name, *arguments in history_steps:
             getattr(history, name)(*arguments)

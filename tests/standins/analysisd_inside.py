@@ -33,6 +33,7 @@ class Inside:
             Decoders(queue, self._processed, route, setup.decoder_threads, self.counters, ledger, now)
             for queue, route in [(self._others, None), *((self._routes[byte], ROUTES[byte]) for byte in ROUTES)]
         ]
+        self._pools: list[Pool] = [*self._decoders, self._rules]
         self._out_of_credits = False
         self._traffic: list[tuple[Traffic, Pace]] = []
         self.obey(orders, now)
@@ -47,7 +48,7 @@ class Inside:
         self._rules.pace = Pace(orders.rules_per_second, now)
         self._rules.stalled = orders.rules_stalled
         self._rules.alert_one_in = orders.alert_one_in
-        self._rules.archive = orders.archives
+        self._rules.archive = orders.archive
         self.alerts.pace = Pace(orders.alerts_per_second, now)
         self.archives.pace = Pace(orders.archives_per_second, now)
         self._traffic = [(traffic, Pace(traffic.per_second, now)) for traffic in orders.traffic]
@@ -66,11 +67,11 @@ class Inside:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way to the rules."""
-        return not self._rules.busy and not any(pool.busy for pool in self._decoders)
+        return not any(pool.busy for pool in self._pools)
 
     def take(self, datagram: bytes) -> None:
         """Put a datagram into its queue, or drop it."""
-        message, nul, _ = datagram.partition(b"\0") if b"\0" in datagram else (datagram, b"", b"")
+        message = datagram[: datagram.index(0)] if b"\0" in datagram else datagram
         if len(message) < MIN_BYTES:
             self._ledger.errors += 1
             return
@@ -91,19 +92,16 @@ class Inside:
             number = pace.allowance(now)
             pace.spend(number)
             self.bring(traffic, min(number, int(traffic.per_second * _TRAFFIC_SECONDS) + 1))
-        for pool in (*self._decoders, self._rules):
-            if pool.busy:
-                done += pool.work(now, SLICE)
-            else:
-                pool.pace.allowance(now)
-                pool.pace.rest()
-        self.alerts.write(now)
-        self.archives.write(now)
+        for pool in self._pools:
+            done += pool.work(now, SLICE)
+        for writer in (self.alerts, self.archives):
+            if writer.depth:
+                writer.write(now)
         return done > 0
 
     def contents(self) -> Iterator[tuple[str, list[Entry]]]:
         """Yield every event that is inside, by the place where it is."""
-        for pool in (*self._decoders, self._rules):
+        for pool in self._pools:
             yield pool.source.name, list(pool.source.entries)
             yield from pool.in_hand()
 
@@ -111,7 +109,7 @@ class Inside:
         counters = self.counters
         counters.received += 1
         counters.received_bytes += size
-        if queue.room > 0:
+        if len(queue.entries) < queue.capacity:
             queue.push(entry)
             self._out_of_credits = False
             return

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +56,6 @@ class Ledger:
         self.archives_lost = 0
         self.deepest: dict[str, int] = {}
         self._keep = keep
-        self._by_name = id_pattern is not None
         self._name = identity(id_pattern, bytes if keep else digest)
         self._journal_name = identity(id_pattern, digest)
         self._counts: Counter[bytes] = Counter()
@@ -85,10 +84,11 @@ class Ledger:
             os.close(self._journal)
             self._journal = None
 
-    def record(self, batch: Iterable[Entry]) -> None:
+    def record(self, batch: Collection[Entry]) -> None:
         """Note events that are through the rules."""
-        ours = [entry for entry in batch if entry.__class__ is bytes]
+        ours = [entry for entry in batch if isinstance(entry, bytes)]
         self.processed_total += len(ours)
+        self.agents_processed += len(batch) - len(ours)
         if self._keep:
             self.processed += ours
         if self._journal is not None:

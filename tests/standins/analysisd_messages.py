@@ -100,21 +100,17 @@ class FromAgents:
 Entry = bytes | FromAgents
 
 
-def decoded_as(message: bytes) -> str:
-    """Return the counter of an event that is taken from the queue `others`. Raises Malformed."""
+def decoded_as(message: bytes) -> tuple[str, Fate]:
+    """Return the counter of an event that is taken from the queue `others`, and how far it comes. Raises Malformed."""
     found = _LOCATION.match(message)
     if found is None:
         raise Malformed
     counter = _counter_of_location(found[1])
-    kind = message[:1]
-    if kind == _FILE:
-        return counter
-    return {_SYSLOG: "syslog", _CISCAT: _CISCAT_COUNTER}.get(kind, UNCOUNTED)
-
-
-def fate_of(message: bytes) -> Fate:
-    """Return how far an event of the queue `others` comes."""
-    return "decoder" if message.startswith(_CISCAT) else "rules"
+    if message.startswith(_FILE):
+        return counter, "rules"
+    if message.startswith(_CISCAT):
+        return _CISCAT_COUNTER, "decoder"
+    return "syslog" if message.startswith(_SYSLOG) else UNCOUNTED, "rules"
 
 
 def dropped_as(message: bytes) -> str:

@@ -34,6 +34,10 @@ class Pace:
         """Note that there was no work, or no room for its result: the time is gone."""
         self._tokens = min(self._tokens, 1.0)
 
+    def wake(self, now: float) -> None:
+        """Note that the time until now was idle."""
+        self._at = now
+
 
 class Credits:
     """The EPS limit: `maximum * timeframe` events within any `timeframe` seconds. Every decoder takes from it.

@@ -11,9 +11,9 @@ from tests.standins.analysisd_setup import Setup
 Tree = dict[str, Any]
 
 _MODULES = (
-    "aws azure ciscat command docker gcp github office365 oscap osquery rootcheck sca syscheck syscollector upgrade "
-    "vulnerability"
-).split()
+    *("aws", "azure", "ciscat", "command", "docker", "gcp", "github", "office365", "oscap", "osquery", "rootcheck"),
+    *("sca", "syscheck", "syscollector", "upgrade", "vulnerability"),
+)
 _COUNTERS = (
     *("agent", "agentless", "dbsync", "monitor", "remote", "syslog"),
     "integrations_breakdown.virustotal",
@@ -26,15 +26,15 @@ _EMPTY = ("firewall", "fts", "stats")
 
 def stats(inside: Inside, setup: Setup, now: float) -> Tree:
     """Return the member `data` of the answer; `now` is the time of day."""
-    counters, credits = inside.counters, inside.credits
+    counters, limit = inside.counters, inside.credits
     metrics: Tree = {"bytes": {"received": counters.received_bytes}}
-    if credits.limited:
+    if limit.limited:
         metrics["eps"] = {
-            "available_credits": max(0, credits.available),
-            "available_credits_prev": credits.available_before,
+            "available_credits": max(0, limit.available),
+            "available_credits_prev": limit.available_before,
             "events_dropped": counters.eps_dropped,
             "events_dropped_not_eps": counters.dropped_not_eps,
-            "seconds_over_limit": credits.seconds_over_limit,
+            "seconds_over_limit": limit.seconds_over_limit,
         }
     metrics["events"] = {
         "processed": counters.processed,
@@ -53,7 +53,9 @@ def stats(inside: Inside, setup: Setup, now: float) -> Tree:
     depths += [("alerts", inside.alerts.size, inside.alerts.depth)]
     depths += [("archives", inside.archives.size, inside.archives.depth)]
     depths += [(name, setup.size, 0) for name in _EMPTY]
-    metrics["queues"] = {name: {"size": size, "usage": usage(setup, size, depth)} for name, size, depth in sorted(depths)}
+    metrics["queues"] = {
+        name: {"size": size, "usage": usage(setup, size, depth)} for name, size, depth in sorted(depths)
+    }
     return {"uptime": inside.started_at, "timestamp": int(now), "name": "wazuh-analysisd", "metrics": metrics}
 
 

@@ -1,12 +1,11 @@
 """How a stand-in of analysisd is built, and what was ordered of it that outlives a restart."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from tests.standins.analysisd_messages import ROUTES, Fate, FromAgents, dropped_as
-from tests.standins.analysisd_messages import decoded_as as counter_when_decoded
+from tests.standins.analysisd_messages import ROUTES, Fate, FromAgents, decoded_as, dropped_as
 
 Usage = Literal["4.14", "4.4"]
 Place = Literal["decoding", "labels", "rules"]
@@ -52,7 +51,7 @@ class Traffic:
 
 @dataclass
 class Orders:
-    """How fast it works, and who else sends: what is ordered while it runs. A restart changes nothing of it."""
+    """How fast it works, and who else sends: what `Controls` says of each. A restart changes nothing of it."""
 
     decoders_per_second: float | None = None
     rules_per_second: float | None = None
@@ -63,17 +62,45 @@ class Orders:
     eps: tuple[int, int] = (0, 1)
     alert_one_in: int = 0
     alerts_per_second: float | None = None
-    archives: bool = False
+    archive: bool = False
     archives_per_second: float | None = None
     traffic: list[Traffic] = field(default_factory=list)
 
+    def throttle(self, decoders: float | None, rules: float | None) -> None:
+        self.decoders_per_second, self.rules_per_second = decoders, rules
 
-def from_agents(location: str, queue: str, fate: Fate | None) -> FromAgents:
-    """Return an event of somebody else: of a location when it goes to the queue `others`. Raises ValueError."""
+    def stall(self, decoders: bool, rules: bool) -> None:
+        self.decoders_stalled, self.rules_stalled = decoders, rules
+
+    def dawdle(self, place: Place, one_in: int, seconds: float, overtaken_by: int) -> None:
+        self.dawdling.pop(place, None)
+        if one_in:
+            self.dawdling[place] = (one_in, seconds, overtaken_by)
+
+    def limit_eps(self, maximum: int, timeframe: int) -> None:
+        self.eps = (maximum, timeframe)
+
+    def write_alerts(self, one_in: int, per_second: float | None) -> None:
+        self.alert_one_in, self.alerts_per_second = one_in, per_second
+
+    def write_archives(self, archive: bool, per_second: float | None) -> None:
+        self.archive, self.archives_per_second = archive, per_second
+
+    def background(self, per_second: float, **event: Any) -> None:
+        self.traffic.append(traffic(per_second, **event))
+
+    def end_background(self) -> None:
+        self.traffic.clear()
+
+
+def traffic(per_second: float, location: str, queue: str, fate: Fate | None, message_bytes: int) -> Traffic:
+    """Return events of somebody else: of a location when they go to the queue `others`. Raises ValueError."""
     route = next((route for route in ROUTES.values() if route.queue == queue), None)
-    if route is not None:
-        return FromAgents(route.counter, route.counter, fate or route.fate)
-    if queue != "others":
+    if route is None and queue != "others":
         raise ValueError(f"no queue {queue}: others, {', '.join(route.queue for route in ROUTES.values())}")
-    message = f"1:{location}:".encode()
-    return FromAgents(dropped_as(message), counter_when_decoded(message), fate or "rules")
+    if route is not None:
+        event = FromAgents(route.counter, route.counter, fate or route.fate)
+    else:
+        message = f"1:{location}:".encode()
+        event = FromAgents(dropped_as(message), decoded_as(message)[0], fate or "rules")
+    return Traffic(per_second, queue, event, message_bytes)

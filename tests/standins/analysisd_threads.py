@@ -6,11 +6,11 @@ what N threads would hold: events that are taken from one queue and not yet coun
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.standins.analysisd_ledger import Ledger
-from tests.standins.analysisd_messages import Entry, Malformed, Route, decoded_as, fate_of
+from tests.standins.analysisd_messages import Entry, Fate, Malformed, Route, decoded_as
 from tests.standins.analysisd_pace import UNLIMITED, Credits, Dawdling, Pace
 from tests.standins.analysisd_setup import Place
 
@@ -23,28 +23,45 @@ class InnerQueue:
         self.size = size
         self.capacity = size - 1
         self.entries: deque[Entry] = deque()
-        self.ours = 0
-        """How many of the entries came through the socket."""
         self.deepest = 0
+        self._from_agents = 0
 
     @property
     def room(self) -> int:
         """How many more it takes."""
         return self.capacity - len(self.entries)
 
+    @property
+    def ours(self) -> int:
+        """How many of the entries came through the socket."""
+        return len(self.entries) - self._from_agents
+
     def push(self, entry: Entry) -> None:
         """Put one in."""
         self.entries.append(entry)
-        self.ours += entry.__class__ is bytes
         if len(self.entries) > self.deepest:
-            self.deepest = len(self.entries)
+            self.deepest += 1
+        if entry.__class__ is not bytes:
+            self._from_agents += 1
+
+    def push_all(self, entries: Sequence[Entry]) -> None:
+        """Put some in."""
+        self.entries.extend(entries)
+        self.deepest = max(self.deepest, len(self.entries))
+        self._from_agents += count_from_agents(entries)
 
     def pop(self, number: int) -> list[Entry]:
         """Take the oldest ones out."""
         take = self.entries.popleft
         taken = [take() for _ in range(number)]
-        self.ours -= sum(entry.__class__ is bytes for entry in taken)
+        if self._from_agents:
+            self._from_agents -= count_from_agents(taken)
         return taken
+
+
+def count_from_agents(entries: Sequence[Entry]) -> int:
+    """Return how many are not ours."""
+    return len(entries) - list(map(type, entries)).count(bytes)
 
 
 @dataclass
@@ -55,6 +72,7 @@ class Writer:
     pace: Pace
     depth: int = 0
     written: int = 0
+    idle: bool = True
 
     @property
     def room(self) -> int:
@@ -63,12 +81,13 @@ class Writer:
 
     def write(self, now: float) -> None:
         """Write what the pace allows."""
+        if self.idle:
+            self.pace.wake(now)
         number = min(self.depth, self.pace.allowance(now))
         self.depth -= number
         self.written += number
         self.pace.spend(number)
-        if not self.depth:
-            self.pace.rest()
+        self.idle = not self.depth
 
 
 @dataclass
@@ -106,14 +125,23 @@ class Pool(ABC):
         """Of the threads that would go on at once."""
         self._threads = threads
         self._kept: list[_Kept] = []
+        self._blocked: deque[Entry] = deque()
+        """Done, and waiting for a place in the next queue."""
+        self._was_idle = True
 
     @property
     def busy(self) -> bool:
         """Whether there is something to do, now or later."""
-        return bool(self.source.entries or self.hands or self._kept)
+        return bool(self.source.entries or self.hands or self._kept or self._blocked)
 
     def work(self, now: float, budget: int) -> int:
         """Do a slice; return how many events it did."""
+        if not self.busy:
+            self._was_idle = True
+            return 0
+        if self._was_idle:
+            self._was_idle = False
+            self.pace.wake(now)
         done = 0
         if not self.stalled:
             allowed = min(budget, self.pace.allowance(now), self._allowance())
@@ -179,7 +207,7 @@ class Pool(ABC):
     @property
     def _free(self) -> int:
         """How many threads are not held up, with something in hand or not."""
-        return self._threads - len(self._kept)
+        return self._threads - len(self._kept) - len(self._blocked)
 
     def _ready(self, wanted: int) -> int:
         """Return how many events can be done now."""
@@ -233,12 +261,6 @@ class Decoders(Pool):
         self._route = route
         self._counters = counters
         self._ledger = ledger
-        self._blocked: deque[Entry] = deque()
-
-    @property
-    def busy(self) -> bool:
-        """Whether there is something to do, now or later."""
-        return bool(self._blocked) or super().busy
 
     def in_hand(self) -> Iterator[tuple[str, list[Entry]]]:
         """Yield what is out of its queue, by place."""
@@ -251,10 +273,6 @@ class Decoders(Pool):
         self.credits.take(done)
         return done
 
-    @property
-    def _free(self) -> int:
-        return super()._free - len(self._blocked)
-
     def _ready(self, wanted: int) -> int:
         # Into a full queue each thread decodes one more, and waits with it.
         return min(super()._ready(wanted), self._target.room or self._free)
@@ -264,6 +282,7 @@ class Decoders(Pool):
 
     def _finish(self, batch: list[Entry]) -> None:
         counts = self._counters.decoded
+        go_on = self._blocked.append
         for entry in batch:
             try:
                 counter, fate = self._decode(entry)
@@ -272,22 +291,25 @@ class Decoders(Pool):
                 continue
             counts[counter] = counts.get(counter, 0) + 1
             if fate != "decoder":
-                self._blocked.append(entry)
-            elif entry.__class__ is bytes:
+                go_on(entry)
+            elif isinstance(entry, bytes):
                 self._ledger.ended_in_decoders += 1
         self._push()
 
-    def _decode(self, entry: Entry) -> tuple[str, str]:
+    def _decode(self, entry: Entry) -> tuple[str, Fate]:
         if not isinstance(entry, bytes):
             return entry.decoded_as, entry.fate
         if self._route is not None:
             return self._route.counter, self._route.fate
-        return decoded_as(entry), fate_of(entry)
+        return decoded_as(entry)
 
     def _push(self) -> None:
-        blocked, push = self._blocked, self._target.push
-        for _ in range(min(len(blocked), self._target.room)):
-            push(blocked.popleft())
+        room = self._target.room
+        if len(self._blocked) <= room:
+            self._target.push_all(self._blocked)
+            self._blocked.clear()
+        else:
+            self._target.push_all([self._blocked.popleft() for _ in range(room)])
 
 
 class Rules(Pool):
@@ -330,11 +352,11 @@ class Rules(Pool):
         super()._go_on(place, entry)
 
     def _count(self, taken: list[Entry]) -> None:
-        self._counters.processed += sum(entry.__class__ is bytes or entry.fate != "ignored" for entry in taken)  # type: ignore[union-attr]
+        ignored = sum(entry.fate == "ignored" for entry in taken if not isinstance(entry, bytes))
+        self._counters.processed += len(taken) - ignored
 
     def _finish(self, batch: list[Entry]) -> None:
         self._ledger.record(batch)
-        self._ledger.agents_processed += sum(entry.__class__ is not bytes for entry in batch)
         number = len(batch)
         if self.alert_one_in:
             alerts, self._since_alert = divmod(self._since_alert + number, self.alert_one_in)
@@ -343,5 +365,3 @@ class Rules(Pool):
             written = min(number, self.archives.room)
             self.archives.depth += written
             self._ledger.archives_lost += number - written
-
-

@@ -266,23 +266,16 @@ def test_a_data_directory_that_is_closed_to_this_user_is_named(any_host: Host, t
 # AWS
 
 
-def test_missing_credentials_are_named(any_host: Host) -> None:
-    """Exit code 4: the source could not be read. Where credentials may come from is said."""
-    any_host.configure("/app/shop")
-    run, check = run_and_check(any_host, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
-    words = ("source production, region us-east-1", "no AWS credentials found", "AWS_ACCESS_KEY_ID", "profile", "role")
-    assert 4 == run.exit_code
-    assert [] == [word for word in words if word not in run.err], run.err
-    assert re.search("cwpipe: 1 could not be read: source production.* us-east-1\n", run.err)
-    no_secrets(run)
-    is_marked(check, 4, *words)
-
-
 @pytest.fixture(scope="module")
 def faulty(new_host: NewHost) -> Iterator[tuple[Host, Done, Done]]:
-    """A host with a group of each kind of fault among good ones, and how `run --once --json` and `check` end on it."""
+    """How `run --once --json` and `check` end with a group of each kind of fault, and a source, among good groups."""
     with new_host("faulty") as host:
         host.configure("/app/good", "/app/missing", "/app/denied", "/app/cold", "/app/last")
+        with host.config.open("a") as config:
+            config.write(
+                '[[sources]]\nname = "other"\nregions = ["us-east-1"]\nlog_groups = ["*"]\nprofile = "empty"\n'
+            )
+        Path(host.shell.environment["AWS_CONFIG_FILE"]).write_text("[profile empty]\n")
         host.put("/app/good", numbered(10))
         host.put("/app/last", numbered(10))
         host.put("/app/denied", numbered(10))
@@ -294,23 +287,24 @@ def faulty(new_host: NewHost) -> Iterator[tuple[Host, Done, Done]]:
 
 
 @pytest.mark.parametrize(
-    ("group", "words"),
+    ("what", "words"),
     [
-        ("/app/missing", ["there is no log group of this name", "us-east-1", "correct log_groups or regions"]),
-        ("/app/denied", ["AccessDeniedException", "allow logs:FilterLogEvents there in the IAM policy"]),
-        ("/app/cold", ["INFREQUENT_ACCESS", "only STANDARD"]),
+        ("group /app/missing", ["there is no log group of this name", "us-east-1", "correct log_groups or regions"]),
+        ("group /app/denied", ["AccessDeniedException", "allow logs:FilterLogEvents there in the IAM policy"]),
+        ("group /app/cold", ["INFREQUENT_ACCESS", "only STANDARD"]),
+        ("source other", ["no AWS credentials found", "AWS_ACCESS_KEY_ID", "a profile or a role"]),
     ],
 )
-def test_a_group_that_cannot_be_read_is_named_with_the_reason(
-    faulty: tuple[Host, Done, Done], group: str, words: list[str]
+def test_what_cannot_be_read_is_named_with_the_reason(
+    faulty: tuple[Host, Done, Done], what: str, words: list[str]
 ) -> None:
     """Exit code 4; the fault, and what to do, in one line of the log and in one of `check`."""
     _, run, check = faulty
     assert 4 == run.exit_code
-    assert [line for line in run.err.splitlines() if group in line and all(word in line for word in words)], run.err
-    assert re.search(rf"cwpipe: 3 could not be read: .*{group}", run.err)
+    assert [line for line in run.err.splitlines() if what in line and all(word in line for word in words)], run.err
+    assert re.search(rf"cwpipe: 4 could not be read: .*{what}", run.err)
     no_secrets(run)
-    is_marked(check, 4, f"group {group}", *words)
+    is_marked(check, 4, what, *words)
 
 
 def test_groups_that_can_be_read_are_delivered_beside_those_that_cannot(faulty: tuple[Host, Done, Done]) -> None:
@@ -320,6 +314,14 @@ def test_groups_that_can_be_read_are_delivered_beside_those_that_cannot(faulty: 
         assert numbered(10) == host.delivered(group)
         assert f"ok    group {group}, source production, region us-east-1 can be read\n" in check.out
     assert (20, 20) == tuple(json.loads(run.out)[key] for key in ("fetched", "delivered"))
+
+
+def test_missing_credentials_are_named_by_check(any_host: Host) -> None:
+    """As on a machine where nobody has given any yet."""
+    any_host.configure("/app/shop")
+    common = ("--config", any_host.config, "--data-dir", any_host.data_dir)
+    done = any_host.shell.run("check", *common, env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+    is_marked(done, 4, "source production, region us-east-1: no AWS credentials found", "AWS_ACCESS_KEY_ID")
 
 
 def test_check_passes_where_all_is_well(any_host: Host) -> None:

@@ -65,7 +65,9 @@ class Visitor:
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> TestResponse:
         """Ask with the password."""
-        return self.ask_with(LOGGED_IN | {name.replace("_", "-"): value for name, value in headers.items()}, path, method)
+        return self.ask_with(
+            LOGGED_IN | {name.replace("_", "-"): value for name, value in headers.items()}, path, method
+        )
 
     def ask_with(self, headers: dict[str, str], path: str, method: str = "GET") -> TestResponse:
         """Ask with these headers and no others."""

@@ -65,6 +65,15 @@ def test_an_object_is_found_where_something_else_is_expected(expected: int, log:
 
 
 @pytest.mark.parametrize(
+    ("expected", "header"), [(23, "2015-04-16 21:51:02,805"), (32, "2026-01-01T00:00:00.123456:00000")]
+)
+def test_an_object_is_found_where_older_versions_look_for_it(expected: int, header: str) -> None:
+    """They take off another length of some dates; Wazuh 4.4 is the oldest that is supported."""
+    assert expected == find_object((header + FORGED).encode())
+    assert not read(f"1:x:{header}{FORGED}".encode()).fields
+
+
+@pytest.mark.parametrize(
     "log",
     [
         "Jan  1 00:00:00 " + "x" * 2_000 + ' {"a":1}',

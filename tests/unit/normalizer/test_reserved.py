@@ -46,6 +46,23 @@ def test_other_keys_and_all_values_stay(body: bytes) -> None:
     assert body == rename(body)
 
 
+@pytest.mark.parametrize(
+    ("expected", "body"),
+    [
+        (b'{"a":{"integration": "ms-graph"}}', b'{"a":{"integration":"ms-graph"}}'),
+        (b'{"a":[{"INTEGRATION": "MS-Graph"}]}', b'{"a":[{"INTEGRATION":"MS-Graph"}]}'),
+        (b'{"\\"integration": "ms-graph"}', b'{"\\"integration":"ms-graph"}'),
+        (b'{"integration_": "ms-graph"}', b'{"integration":"ms-graph"}'),
+        (b'{"a":"\\"integration\\":\\"ms-graph\\""}', b'{"a":"\\"integration\\":\\"ms-graph\\""}'),
+    ],
+)
+def test_the_bytes_that_choose_another_decoder_get_a_space(expected: bytes, body: bytes) -> None:
+    """An application that logs what it is sent could be made to switch off every rule for JSON."""
+    assert expected == rename(body)
+    assert b'"integration":"ms-graph"' not in rename(body).lower()
+    assert list(json.loads(body).values()) == list(json.loads(rename(body)).values())
+
+
 def test_many_members_take_no_time_worth_mentioning() -> None:
     """A hundred thousand of them, some reserved, are the most a message can hold; the time limit is the test's own."""
     body = json.dumps({f"k{number}": [number] for number in range(60_000)} | {"integration": 1}).encode()

@@ -147,8 +147,8 @@ def test_an_object_with_too_many_members_is_wrapped_and_shortened() -> None:
     assert len(origin["message"]) > 40_000
 
 
-def test_a_part_that_says_more_than_the_whole_is_wrapped() -> None:
-    """The part of such a line that analysisd looks at lies beyond the first datagram."""
+def test_a_text_whose_first_part_says_more_than_the_whole_is_wrapped() -> None:
+    """What analysisd would look at in such a line lies beyond the first datagram."""
     message = '[Time 2006.12.28 15:53:55{"integration":"aws"}' + " " * 70_000 + "[Message harmless]"
     (datagram,) = Shaper(a_group(), a_source()).shape(an_event(message)).datagrams
 

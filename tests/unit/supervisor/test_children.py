@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
@@ -65,7 +67,7 @@ def starts(
 
 
 def gaps(times: list[float]) -> list[float]:
-    return [round(later - earlier, 1) for earlier, later in zip(times, times[1:], strict=False)]
+    return [round(later - earlier, 1) for earlier, later in pairwise(times)]
 
 
 def test_a_child_that_ends_at_once_is_started_with_growing_delays_of_two_seconds_at_most(
@@ -92,7 +94,7 @@ def test_a_child_that_lived_a_while_starts_with_no_delay_again(monkeypatch: pyte
 def test_a_finite_child_is_done_with_a_documented_exit_code(code: int) -> None:
     """`fetcher --once` has read all there is, or has said why it could not."""
     child = Child("fetcher", ["sh", "-c", f"exit {code}"], {}, finite=True)
-    eventually(lambda: child.tend() or child.exit_code is not None)
+    eventually(partial(_is_done, child))
     assert (code, None) == (child.exit_code, child.pid)
 
 
@@ -100,7 +102,7 @@ def test_a_finite_child_that_crashed_is_started_again(tmp_path: Path) -> None:
     """A crash or a kill is no end of the work."""
     crash_once = f"test -e {tmp_path}/again && exit 0; touch {tmp_path}/again; kill -9 $$"
     child = Child("fetcher", ["sh", "-c", crash_once], {}, finite=True)
-    eventually(lambda: child.tend() or child.exit_code is not None)
+    eventually(partial(_is_done, child))
     assert 0 == child.exit_code
 
 
@@ -149,6 +151,11 @@ def test_a_role_is_this_program_whatever_lies_in_the_working_directory(
     (tmp_path / "services" / "__init__.py").write_text("raise SystemExit(99)")
     monkeypatch.chdir(tmp_path)
     assert 0 == subprocess.run([*role_command("forwarder"), "--help"], capture_output=True, check=False).returncode
+
+
+def _is_done(child: Child) -> bool:
+    child.tend()
+    return child.exit_code is not None
 
 
 def _lives(pid: int) -> bool:

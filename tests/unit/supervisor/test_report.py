@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 
 import pytest
 
@@ -76,12 +77,27 @@ def test_a_pipe_gets_a_line_for_each_group_and_one_for_all() -> None:
     ] == shown(ROWS, io.StringIO())
 
 
-def test_a_terminal_gets_a_table_with_a_total() -> None:
+def cells(lines: list[str]) -> list[list[str]]:
+    plain = (re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines)
+    return [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in plain if re.search("[│┃]", line)]
+
+
+def test_a_terminal_gets_a_table_with_a_total(monkeypatch: pytest.MonkeyPatch) -> None:
     """With names as they are: a group may be called like a mark-up."""
-    lines = shown(ROWS, TerminalIO())
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
-    assert ["eu-west-1", "/app/[bold]", "1,200", "1,000", "200", "0", "0"] in cells
-    assert ["total", "", "1,207", "1,004", "200", "2", "1"] in cells
+    monkeypatch.setenv("COLUMNS", "120")
+    assert [
+        ["region", "log group", "fetched", "delivered", "read before", "discarded", "dead letters"],
+        ["eu-west-1", "/app/[bold]", "1,200", "1,000", "200", "0", "0"],
+        ["eu-west-1", "/app/b", "7", "4", "0", "2", "1"],
+        ["total", "", "1,207", "1,004", "200", "2", "1"],
+    ] == cells(shown(ROWS, TerminalIO()))
+
+
+def test_a_table_spares_columns_that_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In most runs nothing was discarded and nothing is dead; a narrow terminal needs the room for the names."""
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "/aws/lambda/production-orders-handler"
+    assert ["eu-west-1", name, "7", "7"] in cells(shown([(state(name), Account(fetched=7, delivered=7))], TerminalIO()))
 
 
 def test_without_any_group_there_is_no_empty_table() -> None:

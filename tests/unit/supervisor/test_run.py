@@ -17,5 +17,5 @@ def test_a_redis_that_went_away_is_told_of_in_one_line(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as url:
         loaded = Loaded(Settings(redis_url=url), {}, None)
         supervisor = Supervisor(loaded, store.connect(url), url, None, once=True)
-    with pytest.raises(Unreachable, match="Redis went away .*: what was read and not yet delivered is kept there"):
+    with pytest.raises(Unreachable, match=r"Redis went away .*: what was read and not yet delivered is kept there"):
         supervisor.conclude(as_json=True)

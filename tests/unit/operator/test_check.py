@@ -1,0 +1,142 @@
+"""What `check` tries, and how it says what it found."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from services.operator import check as check_module
+from services.operator.check import check
+from services.supervisor.embedded import EmbeddedServer
+from shared.errors import CwpipeError, Incomplete, Unreachable
+from shared.settings.load import Loaded
+from shared.settings.model import Settings, Source, Wazuh
+from tests.receiver import Receiver
+from tests.standins.cloudwatch import CloudWatch
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudWatch]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+    with CloudWatch() as aws:
+        yield aws
+
+
+def source(aws: CloudWatch, *log_groups: str, regions: tuple[str, ...] = ("us-east-1",)) -> Source:
+    return Source(name="production", regions=regions, log_groups=log_groups, endpoint_url=aws.endpoint_url)
+
+
+def findings(
+    receiver: Receiver, source: Source, data_dir: Path, *, redis_url: str = ""
+) -> tuple[list[str], CwpipeError | None]:
+    """Return the lines after the first one, which names the settings, and the error at the end."""
+    settings = Settings(redis_url=redis_url, wazuh=Wazuh(queue_socket=str(receiver.path)), sources=(source,))
+    said: list[str] = []
+    try:
+        check(Loaded(settings, {}, None), data_dir, said.append)
+    except CwpipeError as error:
+        return said[1:], error
+    return said[1:], None
+
+
+def failed(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("FAIL")]
+
+
+def test_all_is_well_where_every_line_is_ok(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """A line for each need; a directory that is yet to be made is no fault, and is not made."""
+    aws.create_group("us-east-1", "/app/a")
+    said, error = findings(receiver, source(aws, "/app/*"), tmp_path / "data")
+    where = "source production, region us-east-1"
+    assert [
+        f"ok    embedded server, data in {tmp_path}/data",
+        f"ok    receiver at {receiver.path}, events confirmed when read",
+        f"ok    {where}: 1 log groups of account 123456789012",
+        f"ok    group /app/a, {where} can be read",
+    ] == said
+    assert error is None
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_server_of_a_run_that_is_going_on_is_asked(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """Its directory is in use, and rightly so."""
+    with EmbeddedServer(tmp_path / "data") as url:
+        said, error = findings(receiver, source(aws, "/app/*"), tmp_path / "data")
+    assert f"ok    Redis at {url} answers" == said[0]
+    assert error is None
+
+
+def test_a_directory_under_a_file_is_a_fault(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """Nothing can be made there."""
+    (tmp_path / "file").touch()
+    said, error = findings(receiver, source(aws, "/app/*"), tmp_path / "file" / "data")
+    assert [f"FAIL  embedded server: --data-dir {tmp_path}/file/data: {tmp_path}/file is no directory"] == [
+        line.rpartition(": ")[0] for line in failed(said)
+    ]
+    assert isinstance(error, Unreachable)
+
+
+def test_an_embedded_server_that_is_not_installed_is_a_fault(
+    aws: CloudWatch, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cwpipe run` would end with the same."""
+    monkeypatch.setattr(check_module, "find_spec", lambda _: None)
+    said, _ = findings(receiver, source(aws, "/app/*"), tmp_path)
+    assert ["FAIL  embedded server: it is not installed: set redis_url or install cwpipe[embedded]"] == failed(said)
+
+
+def test_a_redis_that_throws_queued_events_away_is_a_fault(
+    aws: CloudWatch, receiver: Receiver, tmp_path: Path, redis_url: str, client: redis.Redis
+) -> None:
+    """Under memory pressure any other policy than noeviction drops batches in silence."""
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        said, error = findings(receiver, source(aws, "/app/*"), tmp_path, redis_url=redis_url)
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+    expected = "maxmemory-policy is allkeys-lru, which throws away queued events: set noeviction"
+    assert [f"FAIL  Redis at {redis_url}: {expected}"] == failed(said)
+    assert isinstance(error, Unreachable)
+
+
+def test_a_name_is_missing_only_if_no_region_of_its_source_has_it(
+    aws: CloudWatch, receiver: Receiver, tmp_path: Path
+) -> None:
+    """One list of names for several regions is usual."""
+    aws.create_group("eu-west-1", "/app/a")
+    said, error = findings(receiver, source(aws, "/app/a", "/app/b", regions=("us-east-1", "eu-west-1")), tmp_path)
+    assert [
+        "FAIL  group /app/b, source production: there is no log group of this name in us-east-1, eu-west-1: "
+        "correct log_groups or regions"
+    ] == failed(said)
+    assert isinstance(error, Incomplete)
+
+
+def test_a_fault_names_its_place_once(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """The edge to AWS says where it was; `check` does not say it again."""
+    aws.fail("DescribeLogGroups", "UnrecognizedClientException")
+    said, _ = findings(receiver, source(aws, "/app/*"), tmp_path)
+    (line,) = failed(said)
+    assert 1 == line.count("source production, region us-east-1")
+
+
+def test_of_many_groups_some_are_tried_and_the_rest_is_owned_up_to(
+    aws: CloudWatch, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call each: thousands of groups would take minutes, and a share of the quota."""
+    monkeypatch.setattr(check_module, "TRIED_GROUPS", 2)
+    for number in range(5):
+        aws.create_group("us-east-1", f"/app/{number}")
+    said, error = findings(receiver, source(aws, "/app/*"), tmp_path)
+    assert "ok    source production, region us-east-1: 3 more groups were found and not tried" == said[-1]
+    assert (2, None) == (aws.call_count("FilterLogEvents"), error)
+
+
+def test_the_exit_code_is_that_of_what_keeps_a_run_from_starting(aws: CloudWatch, tmp_path: Path) -> None:
+    """A missing receiver stops everything, a missing group only itself."""
+    said, error = findings(Receiver(tmp_path / "queue"), source(aws, "/app/absent"), tmp_path)
+    assert 2 == len(failed(said))
+    assert error is not None
+    assert 3 == error.exit_code

@@ -1,0 +1,209 @@
+"""What docker-compose.yml promises, without an engine. That it works is tests/compose's to show."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from services.forwarder.forward import CONFIRM_ON_STOP_SECONDS
+from shared.aws.sessions import _CONFIG as CONFIG_OF_CALLS
+from shared.liveness import STUCK_SECONDS
+from shared.settings.environment import EXTRA
+from shared.settings.fields import variables
+from shared.settings.model import Limits
+from shared.settings.quantities import parse_bytes
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+WAZUH_DOCKER: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose/wazuh-docker.yml").read_text())
+ROLES = ("fetcher", "normalizer", "forwarder", "dashboard")
+WORKERS = ("fetcher", "normalizer", "forwarder")
+ONCE_ONLY = ("passwords", "demo-settings", "check")
+#: Of no role in a container.
+ELSEWHERE = {"CWPIPE_RUN_NORMALIZERS"}
+
+
+def default_of(text: str) -> str:
+    """Return what a value is where none of its variables is set."""
+    return re.sub(r"\$\{\w+(?::-([^}]*))?\}", lambda found: found[1] or "", text)
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of one of Compose's durations, such as 90s."""
+    return float(text.removesuffix("s"))
+
+
+def option(name: str) -> str:
+    """Return what follows an option in Redis's command line."""
+    command = SERVICES["redis"]["command"]
+    return str(command[command.index(name) + 1])
+
+
+def environment_of(service: str) -> dict[str, str | None]:
+    return dict(SERVICES[service].get("environment", {}))
+
+
+def test_redis_keeps_what_it_has_acknowledged() -> None:
+    """Batches, checkpoints and remembered ids live nowhere else; an evicted key would be a lost batch."""
+    assert ("yes", "everysec", "noeviction") == (
+        option("--appendonly"),
+        option("--appendfsync"),
+        option("--maxmemory-policy"),
+    )
+    assert "redis-data:/data" in SERVICES["redis"]["volumes"]
+
+
+def test_redis_is_never_filled_by_what_the_fetcher_may_queue() -> None:
+    """A full Redis refuses even the transactions that would empty it: the budget is half of it at most."""
+    limits, maxmemory = Limits(), parse_bytes(default_of(option("--maxmemory")).replace("gb", "GiB"))
+
+    assert maxmemory >= 2 * (limits.queued_bytes + limits.kept_original_bytes)
+    # A rewrite of the append-only file copies what changes meanwhile.
+    assert parse_bytes(default_of(SERVICES["redis"]["mem_limit"]).replace("g", "GiB")) >= 2 * maxmemory
+
+
+def test_the_password_of_redis_is_no_argument_and_no_variable() -> None:
+    """Both are shown by `docker inspect`, and the first by `ps`."""
+    assert "/run/cwpipe/passwords/redis.conf" == SERVICES["redis"]["command"][1]
+    assert "environment" not in SERVICES["redis"]
+    for role in ROLES:
+        assert not re.search(r"://[^/]*@", str(environment_of(role)["CWPIPE_REDIS_URL"]))
+        assert environment_of(role)["CWPIPE_REDIS_PASSWORD_FILE"] == "/run/cwpipe/passwords/redis-password"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_stop_has_the_time_it_takes(role: str) -> None:
+    """After it comes SIGKILL, and events are sent again. The longest: a call to AWS, the confirmation of what was sent."""
+    call = CONFIG_OF_CALLS.connect_timeout + CONFIG_OF_CALLS.read_timeout  # type: ignore[attr-defined]
+
+    assert seconds(SERVICES[role]["stop_grace_period"]) > max(call, CONFIRM_ON_STOP_SECONDS) + 10
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_stuck_role_is_found_in_two_minutes(role: str) -> None:
+    """By its last sign of life, not by its process: that one lives."""
+    check = SERVICES[role]["healthcheck"]
+
+    assert ["CMD", "cwpipe", "health"] == check["test"]
+    assert STUCK_SECONDS + check["retries"] * seconds(check["interval"]) <= 120
+    assert "/tmp/alive" == environment_of(role)["CWPIPE_ALIVE_FILE"]  # noqa: S108 - of a container's own
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_can_do_no_more_than_it_has_to(name: str) -> None:
+    """Of every service, those of the demo too."""
+    service = SERVICES[name]
+
+    assert service["read_only"]
+    assert ["ALL"] == service["cap_drop"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert ["no-new-privileges:true"] == service["security_opt"]
+    assert service["mem_limit"]
+    assert service["pids_limit"] > 0
+    assert re.match(r"[1-9]", service.get("user", "10001"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_works_for_good_is_started_again(name: str) -> None:
+    """RQ's workers end when Redis goes away. The loader ends well only when it has put all there is to put."""
+    expected = "no" if name in ONCE_ONLY else "on-failure" if name == "demo-loader" else "unless-stopped"
+
+    assert expected == SERVICES[name]["restart"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_name_is_fixed_and_no_port_but_the_dashboards(name: str) -> None:
+    """Two containers of one name, or with one port of the host, cannot be: --scale would fail."""
+    service = SERVICES[name]
+
+    assert {"container_name", "hostname", "network_mode"} & service.keys() <= {"network_mode"}
+    assert service.get("network_mode", "none") == "none"
+    assert (["127.0.0.1:${DASHBOARD_PORT:-9181}:9181"] if name == "dashboard" else None) == service.get("ports")
+
+
+def test_the_queues_network_leads_nowhere() -> None:
+    """Only the fetcher needs the world, and the dashboard a port."""
+    assert COMPOSE["networks"]["queues"]["internal"]
+    assert {"redis": ["queues"], "normalizer": ["queues"], "forwarder": ["queues"]} == {
+        name: SERVICES[name]["networks"] for name in ("redis", "normalizer", "forwarder")
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_is_a_setting_and_every_setting_can_be_given(role: str) -> None:
+    """An unknown one keeps the role from starting; one that is not handed on would be set in .env for nothing."""
+    known = {*variables(), *EXTRA}
+    given = {name for name in environment_of(role) if name.startswith("CWPIPE_")}
+    wanted = {name for name in variables() if not name.startswith("CWPIPE_DASHBOARD_")} - ELSEWHERE
+
+    assert set() == given - known
+    assert set() == wanted - given, "add it to x-settings in docker-compose.yml"
+
+
+def test_every_setting_of_the_dashboard_can_be_given() -> None:
+    """It alone reads them."""
+    wanted = {name for name in variables() if name.startswith("CWPIPE_DASHBOARD_")}
+
+    assert set() == wanted - environment_of("dashboard").keys()
+
+
+@pytest.mark.parametrize("role", ["normalizer", "forwarder", "dashboard"])
+def test_credentials_of_aws_are_the_fetchers_alone(role: str) -> None:
+    """Nobody else calls AWS."""
+    assert {"AWS_REGION", "AWS_DEFAULT_REGION"} >= {name for name in environment_of(role) if name.startswith("AWS_")}
+    assert not [volume for volume in SERVICES[role]["volumes"] if "/.aws" in str(volume)]
+
+
+def test_tls_is_never_verified_against_an_empty_name() -> None:
+    """AWS_CA_BUNDLE set to nothing, as .env files often have it, breaks every call."""
+    assert default_of(str(environment_of("fetcher")["AWS_CA_BUNDLE"])).startswith("/etc/ssl/")
+
+
+def test_wazuhs_directory_is_mounted_for_reading_and_never_made() -> None:
+    """The directory: a restarted analysisd binds a new socket. A wrong path must not become a new directory of root's."""
+    mounts = [volume for volume in SERVICES["forwarder"]["volumes"] if isinstance(volume, dict)]
+    (wazuh,) = [mount for mount in mounts if mount["target"] == "/var/ossec/queue"]
+
+    assert ("bind", True, False) == (wazuh["type"], wazuh["read_only"], wazuh["bind"]["create_host_path"])
+    assert (ROOT / default_of(wazuh["source"])).is_dir()
+
+
+@pytest.mark.parametrize("name", ["forwarder", "forwarder-worker", "check"])
+def test_beside_wazuh_docker_nothing_is_ever_written_into_the_managers_volume(name: str) -> None:
+    """A manager fills its volume only as long as that is empty; Docker fills one too, without nocopy."""
+    (mount,) = WAZUH_DOCKER["services"][name]["volumes"]
+
+    assert ("volume", "/var/ossec/queue", True, {"nocopy": True}) == (
+        mount["type"],
+        mount["target"],
+        mount["read_only"],
+        mount["volume"],
+    )
+    assert WAZUH_DOCKER["volumes"][mount["source"]]["external"]
+
+
+def test_the_example_of_an_env_file_names_what_compose_reads() -> None:
+    """A name that nothing reads would be filled in for nothing."""
+    read = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    read |= {name for service in SERVICES.values() for name in service.get("environment", {})}
+    read |= set(re.findall(r"\$\{(\w+)", (ROOT / "deploy/compose/wazuh-docker.yml").read_text()))
+    named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
+
+    assert set() == named - read - {"COMPOSE_FILE", "COMPOSE_PROFILES"}
+
+
+def test_every_service_of_aws_that_is_asked_is_left_in_the_image() -> None:
+    """The Dockerfile takes the others out of boto3."""
+    asked = {
+        found
+        for module in (ROOT / "shared/aws").glob("*.py")
+        for found in re.findall(r"""\.client\(\s*["']([\w-]+)["']""", module.read_text())
+    }
+    left = set(re.findall(r"! -name ([\w-]+)", (ROOT / "Dockerfile").read_text()))
+
+    assert asked
+    assert set() == asked - left
