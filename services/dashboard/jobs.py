@@ -24,7 +24,7 @@ from rq_dashboard.web import serialize_job
 from services.dashboard.overview import age, readable_size
 from services.dashboard.reading import UNREADABLE, Json, JsonJob, JsonQueue, sense
 from shared import keys
-from shared.queues import FOREVER
+from shared.queues import ENRICHED, FOREVER
 
 _REGISTRIES: dict[str, type[BaseRegistry]] = {
     "canceled": CanceledJobRegistry,
@@ -87,6 +87,9 @@ def _facts(job: Job, connection: redis.Redis) -> Iterator[tuple[str, object]]:
     yield "batch", batch_id
     size = sense(lambda: connection.strlen(keys.payload(job.origin, batch_id)))
     yield "state of the batch", f"not done: {readable_size(size)} in Redis" if size else "done"
+    confirmed = sense(lambda: int(connection.get(keys.progress(batch_id)) or 0))
+    if size and confirmed and job.origin == ENRICHED.queue:
+        yield "confirmed so far", f"{confirmed:,} datagrams"
     yield "worker", job.worker_name or "-"
     if job.number_of_retries:
         yield "given back", f"{_times(job.number_of_retries)}: its worker was stopped"

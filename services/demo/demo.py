@@ -1,6 +1,7 @@
 """What `cwpipe demo` does: fill a CloudWatch of its own, run the pipeline once, and show what arrived."""
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def demonstrate(events: int) -> None:
     from services.demo import loader
 
     console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, _end_in_order)
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cwpipe-demo-")))
         endpoint_url = _start_cloudwatch(stack)
@@ -70,6 +72,11 @@ def demonstrate(events: int) -> None:
         if code:
             raise CwpipeError.with_code("the run did not end well, see above", code)
         _show(console, groups, loaded, report)
+
+
+def _end_in_order(signum: int, _: object) -> None:
+    """Have the way out, which ends what was started, begin now."""
+    raise SystemExit(128 + signum)
 
 
 def _start_cloudwatch(stack: ExitStack) -> str:

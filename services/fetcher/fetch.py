@@ -49,6 +49,8 @@ class GroupReader:
         self.group = group
         self.key = keys.group_key(group)
         self.source = source
+        self.pages = 0
+        """Pages read and committed so far."""
         self._api = api
         self._queue = queue
         self._client = queue.connection
@@ -84,7 +86,7 @@ class GroupReader:
 
     def _current(self) -> OpenSlice | None:
         """Return the slice to read from now, or None when the round is over."""
-        checkpoint, now = self._loaded(), self._clock()
+        checkpoint, now = self._loaded(), self._now()
         if self._round_ms is None or now < self._round_ms:  # a clock that was set back would have the round never end
             self._round_ms, self._tail_read = now, False
         if checkpoint.open_slice is None and self._tail_read:
@@ -97,16 +99,18 @@ class GroupReader:
         except TokenRefused as refused:
             log.warning("a page token is no longer taken, reading the slice again", why=str(refused))
             self._commit(slices.restarted(self._loaded()), [], 0)
+            raise  # to be backed off from: the next token may fare no better
 
     def _read_page(self, current: OpenSlice) -> None:
         page = self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
         if page.token and page.token == current.token:
             raise SourceBusy(f"group {self.group.log_group}: AWS returned the page token it was given, reading again")
         fresh = self._seen.unseen(page.events)
-        now, late_window = self._clock(), self.source.late_window
+        now, late_window = self._now(), self.source.late_window
         after = slices.advance(self._loaded(), current, page.events, page.token, now, late_window)
         after = slices.measured(after, [event for event, _ in fresh], now, late_window)
         self._commit(after, fresh, len(page.events))
+        self.pages += 1
         if not page.token and not current.is_sweep and current.started_ms >= (self._round_ms or 0):
             self._tail_read = True
 
@@ -143,6 +147,10 @@ class GroupReader:
         metrics.EVENTS_DUPLICATE.inc(fetched - len(fresh))
         self._checkpoint, self._stored = after, stored
 
+    def _now(self) -> int:
+        """Return the time by AWS's clock, as far as it is known: by a faster one, late events would pass for swept."""
+        return self._clock() - self._api.ahead_ms
+
     def _loaded(self) -> Checkpoint:
         """Return the checkpoint, read from Redis if the one in memory may not be the last."""
         if self._checkpoint is None:
@@ -152,6 +160,6 @@ class GroupReader:
             self._checkpoint = (
                 _checkpoints.decode(self._stored)
                 if self._stored is not None
-                else slices.begin(self._start_ms, self._clock())
+                else slices.begin(self._start_ms, self._now())
             )
         return self._checkpoint

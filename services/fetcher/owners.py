@@ -19,6 +19,9 @@ class Reading(Protocol):
 
     group: GroupRef
 
+    def __call__(self) -> float | None:
+        """Read a while; return the seconds until the next time, or None when it is over."""
+
     def retire(self) -> None:
         """Leave the group alone from now on."""
 

@@ -55,8 +55,8 @@ class Schedule:
                     self._alive()
                     if not self._due:
                         return None
-                wait = self._due[0][0] - monotonic() if self._due else 1.0
-                if wait <= 0 and self._running < self._threads:
+                wait = self._due[0][0] - monotonic() if self._due and self._running < self._threads else 1.0
+                if wait <= 0:
                     self._running += 1
                     return heapq.heappop(self._due)[2]
                 # A signal only sets the event, so look at it a few times a second.

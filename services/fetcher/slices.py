@@ -76,6 +76,7 @@ def advance(
     moved = replace(
         current,
         token=token or "",
+        started_ms=min(current.started_ms, now_ms),  # by a clock that was wrong, and has been set right since
         events=current.events + len(events),
         newest_ms=max([event.timestamp_ms for event in events] + [current.newest_ms]),
         in_order=current.in_order and all(event.timestamp_ms >= least_ms for event in events),

@@ -21,7 +21,7 @@ from shared.aws import discovery
 from shared.aws.discovery import READABLE_CLASS
 from shared.aws.logs_api import FoundGroup, LogsApi
 from shared.books import GroupState
-from shared.errors import SourceError
+from shared.errors import SourceError, TokenRefused
 from shared.messages import GroupRef
 from shared.queues import JobQueue
 from shared.settings.model import Source
@@ -64,7 +64,7 @@ class Fetching:
     def claim(self, rank: int, group: GroupRef, make: Callable[[], "GroupTask"]) -> bool:
         """Have the group read by the source of this `rank`, unless it is an earlier one's; False: not decided yet."""
         decided, task = self.owners.claim(rank, group, make)
-        if isinstance(task, GroupTask):
+        if task is not None:
             self.schedule.add(task)
         return decided
 
@@ -185,11 +185,14 @@ class GroupTask:
     def __call__(self) -> float | None:
         if self._retired:
             return None
+        pages_before = self._reader.pages
         try:
             if not self._fetching.may_go_on():
                 return PAUSED_SECONDS
             more = self._reader.poll(PAGES_A_TURN, self._fetching.may_go_on)
         except SourceError as error:
+            if self._reader.pages > pages_before and not isinstance(error, TokenRefused):
+                self._patience.succeeded()  # throttled after some pages, it must not wait ever longer between them
             return self._failed(error)
         except redis.RedisError as error:
             log.warning("Redis does not take it, waiting", what=self._what, error=str(error))

@@ -60,10 +60,12 @@ def protected(body: bytes) -> bytes | None:
         return None
     if len(body) > 2 * MAX_DEPTH and _depth(body) > MAX_DEPTH:
         return None
+    if folded.find(_FOLDED_WORD) >= 0:
+        return reserved.rename(reserved.spaced(body))
     # An escape may spell a letter of a word. One byte is found much faster than two, and most bodies have no backslash.
-    if folded.find(_FOLDED_WORD) < 0 and (ord("\\") not in body or body.find(b"\\u") < 0):
-        return body
-    return reserved.rename(body)
+    if ord("\\") in body and body.find(b"\\u") >= 0:
+        return reserved.rename(body)
+    return body
 
 
 def wrapped(text: bytes) -> bytes:

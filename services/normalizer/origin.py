@@ -27,7 +27,7 @@ _MILLISECONDS = tuple(b".%03dZ" % number for number in range(1_000))
 class Origin:
     """One stream: the header of its datagrams, and its share of the `cloudwatch` object."""
 
-    __slots__ = ("_members", "header")
+    __slots__ = ("_members", "_start", "header")
 
     def __init__(self, group: GroupRef, log_stream: str) -> None:
         self.header = header(location_of(group.region, group.log_group, log_stream))
@@ -37,6 +37,7 @@ class Origin:
             _json(group.log_group, MAX_NAME_BYTES),
             _json(log_stream, MAX_NAME_BYTES),
         )
+        self._start = self.header + self._members
 
     def datagram(self, event: LogEvent, body: bytes, preamble: bytes = b"", truncated: bytes = b"") -> bytes:
         """Return the datagram of the JSON object `body`, with `cloudwatch` as its first member.
@@ -47,9 +48,7 @@ class Origin:
         timestamp, ingested = event.timestamp_ms, event.ingestion_ms
         return b"".join(
             (
-                self.header,
-                preamble,
-                self._members,
+                self.header + preamble + self._members if preamble else self._start,
                 id_of(event),
                 b',"timestamp":"',
                 _second(timestamp // 1_000),

@@ -72,9 +72,7 @@ def find_object(log: bytes) -> int:
 
     NOWHERE holds for every beginning of `log` as well, so for the first part of one that is too long.
     """
-    if log[:2] == b'{"':
-        return 0
-    if not _BRACE.search(log) and log.find(b"Alert Level") < 0:
+    if (ord("{") not in log or not _BRACE.search(log)) and log.find(b"Alert Level") < 0:
         return NOWHERE
     found = json_object.start(log)
     if found >= 0:
@@ -127,4 +125,4 @@ def _behind_host(log: bytes, position: int) -> int:
 
 def preamble(log: bytes, place: int) -> bytes:
     """Return what stays before the object at `place`: date, host and program, but no mere white space."""
-    return log[:place] if place and log[:place].strip(json_object.BLANKS) else b""
+    return log[:place] if log[:place].strip(json_object.BLANKS) else b""

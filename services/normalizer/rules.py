@@ -43,8 +43,11 @@ def _values(message: str, path: str) -> Iterator[str]:
 
     A list on the way, or at the end, stands for each of its elements. Nothing for an event that is not a JSON object.
     """
+    text = message.strip()
+    if not text.startswith("{"):
+        return
     try:
-        yield from _at(msgspec.Raw(message.lstrip().encode()), path)
+        yield from _at(msgspec.Raw(text.encode()), path)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return
 

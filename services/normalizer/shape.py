@@ -40,13 +40,14 @@ class Shaper:
         if self._raw_header:
             return _text(self._raw_header, log, event)
         origin = origin_of(self._group, event.log_stream)
-        place = predecode.find_object(log)
+        place = 0 if log[:2] == b'{"' else predecode.find_object(log)
         if place == predecode.NOWHERE:
             return _text(origin.header, log, event)
         body = json_object.protected(log[place:]) if place != predecode.UNSAFE else None
         if body is None:
             return _wrapped(origin, log, event)
-        return _object(origin, predecode.preamble(log, place), body, event) or _wrapped(origin, log, event)
+        preamble = predecode.preamble(log, place) if place else b""
+        return _object(origin, preamble, body, event) or _wrapped(origin, log, event)
 
 
 def _text(header: bytes, log: bytes, event: LogEvent) -> Shaped:

@@ -97,7 +97,7 @@ def lines(status: Status) -> list[str]:
         )
         out.append(
             f"{group.region}  {group.log_group}  {read_ago}, "
-            f"{group.books.delivered:,} of {group.books.fetched - group.books.duplicates:,} events delivered"
+            f"{group.books.delivered:,} of {group.books.delivered + group.books.in_flight:,} events delivered"
         )
         if group.fault:
             out.append(f"    cannot be read: {group.fault}")

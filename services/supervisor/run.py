@@ -93,7 +93,7 @@ class Supervisor:
             while not self._stopping and not self._is_done():
                 for child in roles:
                     child.tend()
-                if self._server is not None:
+                if self._server is not None and not self._stopping:  # systemd may end it together with us
                     self._server.check()
                 if bar is not None and monotonic() - shown_at > SHOW_SECONDS:
                     self._show(bar)

@@ -1,7 +1,9 @@
 """CloudWatch Logs as we use it: find groups, read one page of events. Every call may block for up to 70 s."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -15,6 +17,8 @@ from shared.errors import CredentialsExpired, SourceBusy, SourceError
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
+#: A clock further ahead than this cannot be: AWS takes no signature of such a time.
+MAX_AHEAD_MS = 300_000
 _FILTER_EVENT = "before-parse.cloudwatch-logs.FilterLogEvents"
 
 
@@ -36,6 +40,8 @@ class LogsApi:
 
     def __init__(self, session: SourceSession, source: str, region: str, count_call: Callable[[str], None]) -> None:
         self.region = region
+        self.ahead_ms = 0
+        """How far the clock of this host was ahead of AWS's at the last answer: what AWS holds is counted by its own."""
         self._session = session
         self._where = f"source {source}, region {region}"
         self._count_call = count_call
@@ -105,11 +111,14 @@ class LogsApi:
         try:
             client = self._connected()
             method = client.filter_log_events if operation == "FilterLogEvents" else client.describe_log_groups
-            return dict(method(**parameters))
+            sent_ms = time.time() * 1000
+            answer = dict(method(**parameters))
         except SourceError as error:
             raise type(error)(f"{what}: {error}") from error
         except CALL_ERRORS as error:
             raise translate(error, f"logs:{operation}", what, with_token="nextToken" in parameters) from error
+        self.ahead_ms = _ahead_ms(answer, sent_ms)
+        return answer
 
     def _connected(self) -> "CloudWatchLogsClient":
         with self._lock:
@@ -117,6 +126,16 @@ class LogsApi:
                 self._client = self._session.logs_client(self.region)
                 self._client.meta.events.register(_FILTER_EVENT, pages.hook)
             return self._client
+
+
+def _ahead_ms(answer: dict[str, Any], sent_ms: float) -> int:
+    """Return how far the clock by which a call was sent is ahead of the Date of its answer, which counts in seconds."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        answered_ms = parsedate_to_datetime(date).timestamp() * 1000
+    except ValueError:
+        return 0
+    return int(min(max(0.0, sent_ms - answered_ms - 1000), MAX_AHEAD_MS))
 
 
 def _account_of(arn: str) -> str:

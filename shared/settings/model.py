@@ -148,7 +148,7 @@ class Dashboard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ""
     actions: Annotated[
         bool,
-        Meta(description="Whether jobs may be deleted and requeued from the pages. What is queued is at stake."),
+        Meta(description="Whether jobs may be requeued and deleted from the pages. Without it they only show."),
     ] = False
 
 

@@ -25,7 +25,7 @@ def built() -> Iterator[Stack]:
     stack.compose("build", seconds=600)
     yield stack
     stack.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
-    stack.docker("image", "rm", "--force", stack.image, f"{stack.project}-demo:local")
+    stack.docker("image", "rm", "--force", stack.image, stack.demo_image)
 
 
 @pytest.fixture(scope="session")

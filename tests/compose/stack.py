@@ -20,10 +20,14 @@ class Stack:
 
     def __init__(self, project: str, **variables: str) -> None:
         self.project = project
-        self.image = f"{project}:local"
+        self.image, self.demo_image = f"{project}:local", f"{project}-demo:local"
         kept = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "HTTPS_PROXY", "NO_PROXY")
         self._environ = {name: value for name, value in os.environ.items() if name in kept}  # noqa: TID251
-        self._environ |= {"CWPIPE_IMAGE": self.image, "CWPIPE_DEMO_IMAGE": f"{project}-demo:local"} | variables
+        self._environ |= {
+            "COMPOSE_PROFILES": "demo",
+            "CWPIPE_IMAGE": self.image,
+            "CWPIPE_DEMO_IMAGE": self.demo_image,
+        } | variables
 
     def docker(self, *arguments: str, seconds: float = 60, check: bool = True) -> str:
         """Return what a docker command prints on standard output; fail with all it printed if it fails."""
@@ -32,7 +36,7 @@ class Stack:
     def compose(self, *arguments: str, seconds: float = 180, check: bool = True, also: str = "") -> str:
         """Run docker compose on this project, with the demo's profile; `also` names a second file."""
         files = ["-f", "docker-compose.yml", *(["-f", also] if also else [])]
-        options = ["--env-file", "/dev/null", "--project-name", self.project, "--profile", "demo", *files]
+        options = ["--env-file", "/dev/null", "--project-name", self.project, *files]
         return self._run("docker", "compose", *options, *arguments, seconds=seconds, check=check)
 
     def set(self, **variables: str) -> None:
@@ -94,6 +98,26 @@ class Stack:
         said = json.loads(self.compose("logs", "--no-log-prefix", "demo-loader").splitlines()[-1])
         put, in_json = ({group: count for group, count in said[key].items() if count} for key in ("put", "json"))
         return put, in_json
+
+    def in_volume(self, volume: str, command: str) -> str:
+        """Return what a shell command prints that runs in a volume."""
+        mounted = ("--volume", f"{volume}:/volume", "--workdir", "/volume", "--user", "0:0", "--network", "none")
+        return self.docker("run", "--rm", *mounted, "--entrypoint", "sh", self.image, "-c", command)
+
+    def start_manager(self, volume: str) -> None:
+        """Start what stands in for a manager of wazuh-docker, on its volume and of its name: owners and modes are as there."""
+        commands = (
+            "chgrp 999 /queue && chmod 0750 /queue && install -d -o 999 -g 999 -m 0770 /queue/sockets && "
+            "exec setpriv --reuid 999 --regid 999 --clear-groups python -m services.demo.receiver "
+            "/queue/sockets/queue --report /queue/sockets/report"
+        )
+        options = ("--name", volume, "--volume", f"{volume}:/queue", "--user", "0:0", "--network", "none")
+        self.docker("run", "--detach", *options, "--entrypoint", "sh", self.demo_image, "-c", commands)
+
+    def received(self, volume: str) -> int:
+        """Return how many datagrams that manager has received."""
+        report = self.docker("exec", volume, "cat", "/queue/sockets/report", check=False)
+        return sum(json.loads(report)["counts"].values()) if report else 0
 
     def _run(self, *command: str, seconds: float, check: bool) -> str:
         done = subprocess.run(

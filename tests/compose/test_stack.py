@@ -44,6 +44,11 @@ def test_every_event_that_was_put_arrives_once(stack: Stack, put: tuple[Counts, 
     eventually_is(put, stack.report, 30)
 
 
+def test_check_finds_all_it_needs(stack: Stack) -> None:
+    """It runs where all that the roles have is at hand."""
+    assert {"ok"} == {line.split()[0] for line in stack.compose("run", "--rm", "--no-TTY", "check").splitlines()}
+
+
 @pytest.mark.parametrize("service", [*ROLES, "redis", "passwords", "demo-cloudwatch", "demo-receiver"])
 def test_a_container_can_do_no_more_than_it_has_to(stack: Stack, service: str) -> None:
     """A fault in any of them is not the host's."""
@@ -164,7 +169,7 @@ def test_stuck_workers_are_found_and_whatever_is_killed_everything_arrives(
     assert again <= stack.status()["total"]["sent_again"]
     # Four times was one of two forwarders killed, or what they need.
     assert again <= 2 * 4 * WINDOW
-    eventually(stack.is_healthy, 90, "all containers are healthy again")
+    eventually(lambda: stack.is_healthy(*ROLES, "redis"), 90, "all containers are healthy again")
 
 
 def test_a_stop_is_quick_and_clean_and_a_second_start_goes_on(stack: Stack, put: tuple[Counts, Counts]) -> None:
@@ -185,6 +190,34 @@ def test_a_stop_is_quick_and_clean_and_a_second_start_goes_on(stack: Stack, put:
     assert secrets == stack.run_in("normalizer", "sh", "-c", f"cat {PASSWORDS}/*")
     expected = {group: count + more.get(group, 0) for group, count in before.items()}
     eventually_is(expected, lambda: stack.report()[0], 60)
+
+
+def test_beside_wazuh_docker_each_manager_has_a_forwarder_that_leaves_its_volume_alone(stack: Stack) -> None:
+    """A manager fills its volume only as long as it finds that empty. Here it starts last, the other way round."""
+    volumes = [f"{stack.project}-{node}" for node in ("master", "worker")]
+    for volume in volumes:
+        stack.docker("volume", "create", volume)
+    try:
+        stack.set(WAZUH_VOLUME=volumes[0], WAZUH_WORKER_VOLUME=volumes[1], COMPOSE_PROFILES="demo,multi-node")
+        stack.set(CWPIPE_WAZUH_QUEUE_SOCKET="/var/ossec/queue/sockets/queue")  # the demo's settings say another
+        beside = ("up", "--detach", "--no-deps", "forwarder", "forwarder-worker")
+        stack.compose(*beside, also="deploy/compose/wazuh-docker.yml")
+        stack.compose("start", "demo-loader")
+        left = [stack.in_volume(volume, "ls -A") for volume in volumes]
+        for volume in volumes:
+            stack.start_manager(volume)
+        eventually(lambda: all(stack.received(volume) for volume in volumes), 60, "both managers receive events")
+        more, _ = stack.stop_loading()
+
+        assert ["", ""] == left
+        eventually_is(sum(more.values()), lambda: sum(stack.received(volume) for volume in volumes), 60)
+    finally:
+        stack.compose(
+            "rm", "--stop", "--force", "forwarder", "forwarder-worker", also="deploy/compose/wazuh-docker.yml"
+        )
+        for volume in volumes:
+            stack.docker("rm", "--force", volume)
+            stack.docker("volume", "rm", volume)
 
 
 def test_nothing_is_left_of_it(stack: Stack) -> None:

@@ -71,7 +71,7 @@ def test_every_route_is_named_as_reading_or_as_an_action(visitor: Visitor) -> No
 
 def test_a_route_that_nobody_has_named_is_closed(visitor: Visitor) -> None:
     """As a new one of rq-dashboard's would be, with actions too."""
-    visitor.app.add_url_rule("/burn/<queue_name>", "rq_dashboard.burn", lambda queue_name: "burnt", methods=METHODS)
+    visitor.app.add_url_rule("/burn/<queue_name>", "rq_dashboard.burn", lambda **_: "burnt", methods=METHODS)
 
     for method in METHODS:
         answer = visitor.ask("/burn/enriched", method, Sec_Fetch_Site="same-origin")

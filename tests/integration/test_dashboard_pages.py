@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from services.dashboard import routes
-from shared import store
+from shared import keys, store
 from shared.queues import ENRICHED
 from tests.unit.dashboard import states
 from tests.unit.dashboard.states import BATCH, FACTS, JOB, SCRIPT
@@ -33,7 +33,7 @@ def test_every_page_answers(visitor: Visitor, client: redis.Redis, state: State)
     assert {} == visitor.faults()
 
 
-@pytest.mark.parametrize("state", [lambda client: None, states.idle])
+@pytest.mark.parametrize("state", [states.nothing, states.idle])
 def test_every_page_answers_where_nothing_is_queued_and_the_job_is_gone(
     visitor: Visitor, client: redis.Redis, state: State
 ) -> None:
@@ -48,7 +48,8 @@ def test_every_page_answers_over_fields_that_make_no_sense(visitor: Visitor, cli
     """They cost a row, and no more: an operator needs the pages most when something is wrong."""
     states.nonsense(client)
 
-    odd = [job_id.decode() for job_id in client.zrange("rq:failed:enriched", 0, -1) if job_id != b"gone"]
+    job_ids: list[Any] = list(client.zrange("rq:failed:enriched", 0, -1))
+    odd = [job_id.decode() for job_id in job_ids if job_id != b"gone"]
     assert {} == visitor.faults(per_page="100")
     assert [{}] * len(odd) == [visitor.faults(job_id=job_id) for job_id in odd]
     rows = visitor.data("/0/data/jobs/enriched/failed/100/asc/1.json")["jobs"]
@@ -218,12 +219,21 @@ def test_a_jobs_page_tells_the_facts_of_its_batch(visitor: Visitor, client: redi
     details = visitor.data(f"/0/data/job/{JOB}.json")
     facts = dict(details["facts"])
     assert ("/ecs/checkout", "5,249", BATCH) == (facts["log group"], facts["events"], facts["batch"])
-    assert set(name.replace("_", " ") for name in FACTS) < set(facts)
+    assert {name.replace("_", " ") for name in FACTS} < set(facts)
     assert "not done: 7 B in Redis" == facts["state of the batch"]
     assert (ENRICHED.task, "forwarder-host-7-abc123") == (facts["task"], facts["worker"])
     assert "5249 events  /ecs/checkout" in details["description"]
     assert ["created", "enqueued", "started", "ended"] == [time[0] for time in details["times"]]
     assert "-" == details["times"][3][1]
+
+
+def test_a_job_that_is_under_way_says_how_far_it_is(visitor: Visitor, client: redis.Redis) -> None:
+    """A receiver that takes little at a time is seen to take it."""
+    states.busy(client)
+    client.set(keys.progress(BATCH), 1200)
+
+    facts = dict(visitor.data(f"/0/data/job/{JOB}.json")["facts"])
+    assert "1,200 datagrams" == facts["confirmed so far"]
 
 
 def test_the_job_of_a_batch_that_is_done_says_so(visitor: Visitor, client: redis.Redis) -> None:

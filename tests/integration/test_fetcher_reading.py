@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import redis
@@ -10,7 +11,7 @@ import redis
 from services.fetcher import slices
 from shared import keys, queues
 from shared.aws.logs_api import LogsApi
-from shared.errors import SourceBusy, SourceError, SourceUnreachable
+from shared.errors import SourceBusy, SourceError, SourceUnreachable, TokenRefused
 from tests.standins.cloudwatch import CloudWatch
 from tests.standins.cloudwatch_contents import Paging
 from tests.unit.fetcher.at_work import (
@@ -158,6 +159,22 @@ def test_a_late_event_of_a_busy_group_is_found_by_a_sweep(aws: CloudWatch, clien
     assert set() == twice(client)
 
 
+def test_a_busy_group_whose_events_are_often_late_is_read_that_far_back(
+    aws: CloudWatch, client: redis.Redis, clock: Clock
+) -> None:
+    """As late as they were lately, they are found at the next poll, not only by the sweep."""
+    reader = a_reader(aws, client, start_ms=NOW_MS)
+    for number in range(10):
+        clock.now_ms += 30_000
+        aws.put(REGION, "/app", "s", [(clock.now_ms - 20_000 + n, f"{number} {n} ".ljust(1000)) for n in range(100)])
+        read(reader)
+    aws.put(REGION, "/app", "other", [(clock.now_ms - 19_000, "late")])
+    clock.now_ms += 1000
+    read(reader)
+
+    assert "late" in messages(client)
+
+
 def test_an_event_seen_long_after_its_ingestion_is_delivered(
     aws: CloudWatch, client: redis.Redis, clock: Clock
 ) -> None:
@@ -195,6 +212,9 @@ def test_a_token_that_expires_costs_calls_and_no_event(aws: CloudWatch, client: 
     reader = a_reader(aws, client)
     reader.poll(4, lambda: True)
     clock.now_ms += 25 * 3_600_000
+
+    with pytest.raises(TokenRefused):
+        read(reader)
     read(reader)
 
     assert ids == [event.event_id for event in events(client)]
@@ -302,7 +322,8 @@ def test_two_fetchers_whose_token_expires_both_go_on(aws: CloudWatch, client: re
     clock.now_ms += 25 * 3_600_000
     for _ in range(20):
         for reader in readers:
-            reader.poll(1, lambda: True)
+            with suppress(TokenRefused):
+                reader.poll(1, lambda: True)
 
     assert ids == [event.event_id for event in events(client)]
 

@@ -107,7 +107,12 @@ def test_a_page_asks_only_for_what_it_can_touch(store: Any, monkeypatch: pytest.
         commit(store, events, [an_event(number * 1000 + n) for n in range(10)], number + 1)
     asked: list[str] = []
     ask = store.hmget
-    monkeypatch.setattr(store, "hmget", lambda key, fields: asked.extend(fields) or ask(key, fields))
+
+    def noting(key: str, fields: list[str]) -> Any:
+        asked.extend(fields)
+        return ask(key, fields)
+
+    monkeypatch.setattr(store, "hmget", noting)
     loaded(store).unseen([an_event(4009), an_event(5000)])
 
     assert sorted(asked) == [f"{NOW_MS + n * 1000}:{NOW_MS + n * 1000 + 9}:10:{n + 1}" for n in (4, 5)]
@@ -124,6 +129,15 @@ def test_memory_is_bounded_while_a_group_remembers_more(store: Any, monkeypatch:
         assert len(events._digests) <= 30
     assert [] == [event for page in pages for event in events.unseen(page)]
     assert len(events._digests) <= 30
+
+
+def test_memory_forgets_what_the_store_forgets(store: Any) -> None:
+    """A process lives for months."""
+    events = loaded(store)
+    for number in range(50):
+        commit(store, events, [an_event(number)], number, swept_ms=NOW_MS + number - 5)
+
+    assert [6, 6, 6] == [len(events._digests), len(events._fields), len(names(store))]
 
 
 def test_a_host_whose_clock_is_ahead_does_not_have_every_page_touch_everything(store: Any) -> None:

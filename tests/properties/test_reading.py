@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import pytest
@@ -17,6 +17,7 @@ from shared.aws.logs_api import LogsApi
 from shared.errors import SourceError
 from shared.messages import Checkpoint, GroupRef, RawBatch
 from shared.settings.model import Source
+from tests.unit.fetcher.at_work import CommitTrouble, trouble_commits
 from tests.unit.fetcher.memory_redis import MemoryQueue, MemoryRedis
 from tests.unit.fetcher.modelled_group import Arrival, Clock, ModelledGroup, Trouble
 
@@ -26,8 +27,6 @@ LATE_MS = 60_000
 BEGIN_MS = NOW_MS - 3 * LATE_MS
 GROUP = GroupRef(account_id="123456789012", region="eu-west-1", log_group="/app")
 SOURCE = Source(name="s", regions=("eu-west-1",), log_groups=("/app",), late_window=LATE_MS)
-
-CommitTrouble = Literal["none", "lost", "answer lost"]
 
 
 class Bounds(NamedTuple):
@@ -58,7 +57,7 @@ class History:
         self.readers = [self._reader(), self._reader()]
         self.group.meanwhile = self._let_the_other_read
         self._reading: int | None = None
-        _trouble_commits(client, self.commit_troubles)
+        trouble_commits(client, self.commit_troubles)
 
     def arrive(self, count: int, spread_ms: int, late_ms: int, delay_ms: int, message: str) -> None:
         """Let events arrive at once, to be seen in `delay_ms`, the first of them `late_ms` after its timestamp."""
@@ -70,9 +69,9 @@ class History:
         """Let time pass."""
         self.clock.now_ms += ms
 
-    def set_back(self, ms: int) -> None:
-        """Set the readers' clock to so much before the time."""
-        self.clock.behind_ms = ms
+    def set_clock(self, behind_ms: int) -> None:
+        """Set the readers' clock to so much before the time, or after it, as AWS's answers will tell."""
+        self.clock.behind_ms = behind_ms
 
     def trouble(self, pages: Sequence[Trouble], commits: Sequence[CommitTrouble]) -> None:
         """Let the next pages and commits fail, or not, in this order."""
@@ -130,7 +129,7 @@ class History:
 
     def check(self) -> None:
         """Compare the marks of the checkpoint with what was delivered."""
-        self._latest_ms = max(self._latest_ms, self.clock())
+        self._latest_ms = max(self._latest_ms, self.clock.now_ms)
         stored = self._client.get(keys.checkpoint(keys.group_key(GROUP)))
         if stored is None:
             return
@@ -185,29 +184,6 @@ def in_time(arrival: Arrival) -> bool:
     return arrival.visible_ms <= arrival.timestamp_ms + LATE_MS
 
 
-def _trouble_commits(client: Any, troubles: deque[CommitTrouble]) -> None:
-    """Let transactions fail before or after they were carried out, as `troubles` says."""
-    make = client.pipeline
-
-    def pipeline(*arguments: Any, **named: Any) -> Any:
-        pipe = make(*arguments, **named)
-        execute = pipe.execute
-
-        def troubled(*arguments: Any, **named: Any) -> Any:
-            trouble = troubles.popleft() if troubles else "none"
-            if trouble == "lost":
-                raise redis.ConnectionError("lost before it got there")
-            answer = execute(*arguments, **named)
-            if trouble == "answer lost":
-                raise redis.ConnectionError("lost on the way back")
-            return answer
-
-        pipe.execute = troubled
-        return pipe
-
-    client.pipeline = pipeline
-
-
 Step = tuple[Any, ...]
 """The name of a method of History, and its arguments."""
 
@@ -233,7 +209,9 @@ steps = st.one_of(
     st.tuples(st.just("poll"), readers, st.integers(1, 6)),
     st.tuples(st.just("poll_to_the_end"), readers),
     st.tuples(st.just("crash"), readers),
-    st.tuples(st.just("set_back"), st.sampled_from([0, 1000, LATE_MS, 3_600_000, 2 * slices.AHEAD_MS])),
+    st.tuples(
+        st.just("set_clock"), st.sampled_from([0, 1000, LATE_MS, 3_600_000, 2 * slices.AHEAD_MS, -1000, -5 * LATE_MS])
+    ),
     st.tuples(
         st.just("trouble"),
         st.lists(

@@ -19,7 +19,7 @@ from tests.standins.analysisd_summary import Summary
 #: So many datagrams are read before the threads get their slice.
 _READS = 256
 #: While datagrams come one by one, so many are worth a slice.
-_WORTH_IT = 64
+_WORTH_IT = 256
 #: While something is on its way and nothing can be done: the next look.
 _PAUSE_SECONDS = 0.002
 _IDLE_SECONDS = 0.5
@@ -231,7 +231,8 @@ class Daemon:
         ready = self.selector.select(self._patience())
         now = self._monotonic()
         for key, _ in ready:
-            key.data(now)
+            if self.selector.get_map().get(key.fd) is key:  # an order may have closed what was ready beside it
+                key.data(now)
         self._progress = False
         if self._frozen:
             return
@@ -274,7 +275,10 @@ class Daemon:
                 take(datagram)
 
     def _rest(self) -> list[bytes]:
-        """Return what the kernel holds for a daemon that dies: nobody will read it."""
+        """Return what the kernel holds for a daemon that dies: nobody will read it.
+
+        What is sent between this and the closing is lost too, and known to its sender alone.
+        """
         assert self._socket is not None
         unread = []
         try:

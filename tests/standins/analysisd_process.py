@@ -67,8 +67,9 @@ class AnalysisdProcess(Controls):
             text=True,
         )
         assert self._process.stdout is not None
-        said = self._process.stdout.readline().strip()
-        assert said == READY, f"the stand-in did not start: {said}"
+        if self._process.stdout.readline().strip() != READY:
+            self.kill()
+            raise RuntimeError("the stand-in did not start: see its standard error")
         self._control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.settimeout(_ORDER_SECONDS)
         self._control.connect(str(self._directory / "control"))

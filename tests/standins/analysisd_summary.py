@@ -27,7 +27,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     """Ours that found their queue full, by the daemon's counter."""
     lost: dict[str, int]
-    """Ours that died with the daemon, by the place where they were: `unread`, a queue, or in the hand of a thread."""
+    """Ours that died with the daemon, by the place where they were: `unread`, a queue, or in the hand of a thread.
+
+    What was sent in the very instant of the death is counted nowhere.
+    """
     agents_processed: int
     agents_dropped: dict[str, int]
     agents_dropped_beside_ours: int

@@ -85,8 +85,16 @@ class Host:
 
     def wait_delivered(self, group: str, messages: Sequence[str]) -> None:
         """Wait until each of `messages` arrived from `group`."""
-        wanted = set(messages)
-        soon(lambda: wanted <= set(self.delivered(group)), f"all of {group} delivered")
+        wanted, looked_at = set(messages), -1
+
+        def arrived() -> bool:
+            nonlocal looked_at
+            if looked_at == len(self.receiver.datagrams):
+                return False
+            looked_at = len(self.receiver.datagrams)
+            return wanted <= set(self.delivered(group))
+
+        soon(arrived, f"all of {group} delivered")
 
 
 def soon(condition: Callable[[], object], what: str) -> None:

@@ -44,10 +44,14 @@ def put(client: redis.Redis, route: Route = ENRICHED, batch_id: str = BATCH, **f
         pipe.execute()
 
 
+def nothing(_: redis.Redis) -> None:
+    """Have what there is on the first day."""
+
+
 def idle(client: redis.Redis) -> SimpleWorker:
     """Have a worker that waits."""
     worker = a_worker(client, "forwarder-host-7-abc123")
-    worker.register_birth()
+    worker.register_birth()  # type: ignore[no-untyped-call]
     return worker
 
 
@@ -78,7 +82,7 @@ def failed(client: redis.Redis) -> Job:
 def finished(client: redis.Redis) -> None:
     """Have a job that is done, and its batch with it."""
     put(client)
-    queues.finish(client, ENRICHED, BATCH, len(b"payload"), lambda pipe: None)
+    queues.finish(client, ENRICHED, BATCH, len(b"payload"), lambda _: None)
     job = fetch(client)
     Queue(ENRICHED.queue, connection=client, serializer=JSONSerializer).remove(job)
     job.set_status(JobStatus.FINISHED)
@@ -167,12 +171,13 @@ def scripts(client: redis.Redis) -> None:
     job.failed_job_registry.add(job, ttl=-1)
     Result.create_failure(job, -1, SCRIPT)
     name = f"rq:worker:{SCRIPT}"
-    texts = dict.fromkeys(("queues", "state", "version", "python_version"), SCRIPT)
+    texts: dict[Any, Any] = dict.fromkeys(("queues", "state", "version", "python_version"), SCRIPT)
     client.hset(name, mapping=texts | {"birth": utcformat(now()), "last_heartbeat": utcformat(now())})
     client.sadd("rq:workers", name)
     execution = Execution(id="e", job_id=JOB, connection=client, worker_name=SCRIPT)
     execution.created_at = execution.last_heartbeat = now()
-    client.hset(execution.key, mapping=execution.serialize())
+    fields: dict[Any, Any] = execution.serialize()
+    client.hset(execution.key, mapping=fields)
     client.sadd(execution.worker_executions_key, execution.composite_key)
     client.sadd("rq:queues", f"rq:queue:{SCRIPT}")
 

@@ -3,9 +3,12 @@
 import re
 
 import pytest
+import redis
 from jinja2 import Environment, PackageLoader
+from rq_dashboard import web
 
-from services.dashboard import pages
+from services.dashboard import pages, reading
+from services.dashboard.app import create_app
 from services.dashboard.pages import Templates
 from shared.errors import SettingsError
 
@@ -51,3 +54,23 @@ def test_a_template_that_nobody_has_looked_at_is_not_served(name: str) -> None:
 def test_a_new_template_is_served_escaped() -> None:
     """Even one that nobody has looked at inserts no text as it is."""
     assert "<p><%- name %></p>" == pages.mended("rq_dashboard/new.html", "<p><%= name %></p>")
+
+
+def test_the_scripts_of_a_page_are_escaped_too() -> None:
+    """Flask escapes by a template's name, and would leave those that end in .js as they are."""
+    app = create_app(redis.Redis(), "redis", actions=False)
+    with app.test_request_context("/"):
+        text = app.jinja_env.get_template("rq_dashboard/scripts/jobs.js").render(
+            queue={"name": "');alert(1);('</script>"}, registry_name="", per_page=8, order="", page=1
+        )
+
+    assert "');alert" not in text
+    assert "</script>" not in text
+
+
+def test_rq_dashboard_works_on_classes_that_read_json() -> None:
+    """Where it names a serializer, and where it names none."""
+    create_app(redis.Redis(), "redis", actions=False)
+
+    assert reading.Json is web.config.serializer
+    assert (reading.AnyJob, reading.JsonQueue, reading.JsonWorker) == (web.Job, web.Queue, web.Worker)

@@ -3,6 +3,7 @@
 import pickle  # noqa: TID251 - to show that it is not read
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,9 @@ def test_what_is_no_json_is_unreadable(data: bytes) -> None:
 
 def test_json_is_read_and_written() -> None:
     """As RQ's own serializer has it."""
-    value = ["f", None, ["g-1-0", {"log_group": "/aws/ü"}], {}]
+    value: list[Any] = ["f", None, ["g-1-0", {"log_group": "/aws/ü"}], {}]
 
-    assert value == Json.loads(Json.dumps(value))
+    assert value == Json.loads(Json.dumps(value))  # type: ignore[no-untyped-call]
 
 
 def test_no_class_of_ours_takes_pickle_where_rq_says_nothing() -> None:

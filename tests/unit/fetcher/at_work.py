@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import cache
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -210,11 +210,6 @@ def trouble_commits(client: Any, troubles: deque[CommitTrouble]) -> None:
         return pipe
 
     client.pipeline = pipeline
-
-
-def calls(aws: CloudWatch, operation: str, outcomes: Collection[str] = ()) -> int:
-    """Return how many calls of an operation came in, of some outcomes if they are named."""
-    return sum(call.operation == operation and (not outcomes or call.outcome in outcomes) for call in aws.calls)
 
 
 @cache

@@ -42,6 +42,7 @@ class ModelledGroup:
         self.troubles: deque[Trouble] = deque()
         self.meanwhile: Callable[[], object] = lambda: None
         self.calls = 0
+        self.ahead_ms = 0
         self._clock = clock
         self._sizes = sizes
         self._overlap = overlap
@@ -63,6 +64,7 @@ class ModelledGroup:
     def page(self, log_group: str, from_ms: int, to_ms: int, token: str = "") -> Page:
         assert from_ms <= to_ms, "AWS refuses such a range"
         self.calls += 1
+        self.ahead_ms = max(0, self._clock() - self._clock.now_ms)
         trouble = self.troubles.popleft() if self.troubles else "none"
         if trouble == "busy":
             raise SourceBusy(f"group {log_group}: slow down")

@@ -16,6 +16,9 @@ class Task:
         self.group = group
         self.retired = False
 
+    def __call__(self) -> float | None:
+        return None
+
     def retire(self) -> None:
         self.retired = True
 

@@ -98,6 +98,11 @@ def test_no_reserved_name_passes(word: str) -> None:
     assert f'{{"{word}_":1}}'.encode() == renamed
 
 
+def test_no_other_decoder_is_chosen() -> None:
+    """Not by a member below the top level either."""
+    assert b'{"a":{"integration": "ms-graph"}}' == json_object.protected(b'{"a":{"integration":"ms-graph"}}')
+
+
 def test_a_wrapped_text_is_the_member_message() -> None:
     """Escaped so that nothing of it can end the string."""
     assert b'{"message":"{\\"a\\": \\"\\\\\\n\\u0001"}' == json_object.wrapped(b'{"a": "\\\n\x01')

@@ -65,6 +65,7 @@ def test_a_discard_rule_with_a_field_looks_at_its_value(message: str) -> None:
         '{"a":{"b":{"c":1}},"b":"DEBUG"}',
         '{"b":"DEBUG"}',
         '["DEBUG"]',
+        '[{"a":{"b":"DEBUG"}}]',
         "DEBUG",
         "",
         '{"a":{"b":"DEBUG"}',

@@ -61,9 +61,13 @@ def test_a_group_in_trouble_comes_first_with_its_reason() -> None:
     assert shown[at + 1].startswith("eu-west-1  a  ")
 
 
-def test_events_read_again_are_not_counted_as_outstanding() -> None:
-    """Every poll reads a stretch anew: against all that was fetched, a healthy group would look far behind."""
-    shown = lines(status(group("a", Account(fetched=384_347, duplicates=324_347, delivered=59_000))))
+def test_only_events_on_their_way_count_as_outstanding() -> None:
+    """Every poll reads a stretch anew, and rules discard: against all that was fetched, no group would ever look well."""
+    shown = lines(
+        status(
+            group("a", Account(fetched=384_347, duplicates=324_000, discarded=340, dead_lettered=7, delivered=59_000))
+        )
+    )
     assert "eu-west-1  a  read 3 s ago, 59,000 of 60,000 events delivered" in shown
 
 

@@ -1,25 +1,14 @@
 """Bodies of FilterLogEvents, from what AWS sends to what no AWS would."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import boto3
-import botocore.parsers
-import msgspec
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.aws import pages
-from shared.aws.logs_api import LogsApi
-from shared.aws.sessions import SourceSession
 from shared.errors import SourceBusy
 from shared.messages import LogEvent
-from shared.settings.model import Source
 
 EVENT = {
     "logStreamName": "s",
@@ -155,103 +144,3 @@ def test_whatever_the_bytes_they_are_a_page_or_waited_out(answer: bytes) -> None
     except SourceBusy:
         return
     assert isinstance(page, pages.Page)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Answers every call with what the server was told to say."""
-
-    server: "_Server"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        status, answer = self.server.answer
-        self.server.calls += 1
-        self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        """Say nothing."""
-
-
-class _Server(HTTPServer):
-    """A server that says one thing."""
-
-    answer: tuple[int, bytes] = (200, b"")
-    calls = 0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[_Server]:
-    server = _Server(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def url(server: _Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    return f"http://127.0.0.1:{server.server_address[1]}"
-
-
-def test_the_hook_takes_the_place_of_the_parser_of_botocore(
-    server: _Server, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It costs fifteen times as much an event. A botocore that renames its event, or ignores the result, fails here."""
-    parsed: list[bytes] = []
-    parse = botocore.parsers.JSONParser._parse_body_as_json  # type: ignore[attr-defined]
-
-    def noting(parser: object, contents: bytes) -> object:
-        parsed.append(contents)
-        return parse(parser, contents)
-
-    monkeypatch.setattr(botocore.parsers.JSONParser, "_parse_body_as_json", noting)
-    server.answer = (200, body(message="fast"))
-    source = Source(name="s", regions=("eu-west-1",), log_groups=("/app",), endpoint_url=url)
-    page = LogsApi(SourceSession(source), "s", "eu-west-1", lambda _: None).page("/app", 0, 1)
-
-    assert ["fast"] == [event.message for event in page.events]
-    assert [b"{}"] == parsed
-
-
-def test_errors_stay_the_business_of_botocore(server: _Server, url: str) -> None:
-    """It knows the forms in which AWS's services write them; and it repeats nothing by itself."""
-    client = boto3.client("logs", "eu-west-1", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
-    client.meta.events.register("before-parse.cloudwatch-logs.FilterLogEvents", pages.hook)
-    server.answer = (400, b'{"__type":"com.amazonaws.logs#ThrottlingException","message":"Rate exceeded"}')
-
-    with pytest.raises(ClientError) as caught:
-        client.filter_log_events(logGroupName="/app")
-    assert {"Code": "ThrottlingException", "Message": "Rate exceeded"}.items() <= caught.value.response["Error"].items()
-
-
-def test_a_throttled_call_is_made_once(server: _Server, url: str) -> None:
-    """A back-off hidden in botocore would slip past ours, and past the limits on calls."""
-    source = Source(name="s", regions=("eu-west-1",), log_groups=("/app",), endpoint_url=url)
-    server.answer = (400, b'{"__type":"ThrottlingException","message":"Rate exceeded"}')
-    server.calls = 0
-
-    with pytest.raises(SourceBusy, match=r"group /app, source s, region eu-west-1: AWS answers .* Rate exceeded"):
-        LogsApi(SourceSession(source), "s", "eu-west-1", lambda _: None).page("/app", 0, 1)
-    assert 1 == server.calls
-
-
-def test_a_page_that_is_none_names_its_group(server: _Server, url: str) -> None:
-    """The hook knows only the body; who asked for it is added."""
-    source = Source(name="s", regions=("eu-west-1",), log_groups=("/app",), endpoint_url=url)
-    server.answer = (200, b"<html>")
-
-    with pytest.raises(SourceBusy, match="group /app, source s, region eu-west-1: AWS answered"):
-        LogsApi(SourceSession(source), "s", "eu-west-1", lambda _: None).page("/app", 0, 1)
-
-
-def test_the_decoder_is_made_once() -> None:
-    """One a call would cost more than a small page."""
-    assert isinstance(pages._decoder, msgspec.json.Decoder)
