@@ -10,6 +10,7 @@ of one group cannot both commit.
     schedule    what is due, on threads
     patience    the back-off of what failed
     budget      back-pressure: the byte budget of the queues
+    start       where the reading of a new group begins
     fetch       one group: read a page, drop what was seen, commit
     slices      which time range next (pure)
     seen        the event ids that a later read may bring again

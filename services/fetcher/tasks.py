@@ -16,6 +16,7 @@ from services.fetcher.fetch import GroupReader, now_ms
 from services.fetcher.owners import Owners
 from services.fetcher.patience import Patience
 from services.fetcher.schedule import Schedule
+from services.fetcher.start import first_start, start_of
 from shared import keys, metrics
 from shared.aws import discovery
 from shared.aws.discovery import READABLE_CLASS
@@ -25,7 +26,6 @@ from shared.errors import SourceError, TokenRefused
 from shared.messages import GroupRef
 from shared.queues import JobQueue
 from shared.settings.model import Source
-from shared.settings.quantities import start_ms
 
 #: Pages of one group in a row before another group gets the thread.
 PAGES_A_TURN = 8
@@ -48,7 +48,7 @@ class Fetching:
         self.client: redis.Redis = queue.connection
         self.schedule = schedule
         self.once = once
-        self.first_start_ms = _first_start(self.client)
+        self.first_start_ms = first_start(self.client, now_ms())
         self.faults: dict[str, str] = {}
         """Why something cannot be read now, by what it is: "group G, source S, region eu-west-1"."""
         self.owners = Owners()
@@ -160,7 +160,7 @@ class DiscoveryTask:
             self._source,
             self._api,
             self._fetching.queue,
-            start_ms=_start(self._source, group, self._fetching.first_start_ms),
+            start_ms=start_of(self._source, group, self._fetching.first_start_ms, now_ms()),
         )
         return GroupTask(self._fetching, reader, f"group {group.name}, {self._what}")
 
@@ -234,18 +234,3 @@ class GroupTask:
             self._fetching.client.hset(keys.GROUPS, self._reader.key, msgspec.json.encode(state))
         except redis.RedisError as error:
             log.debug("state not noted", what=self._what, error=str(error))
-
-
-def _first_start(client: redis.Redis) -> int:
-    client.set(keys.FIRST_START, now_ms(), nx=True)
-    return int(client.get(keys.FIRST_START) or 0)
-
-
-def _start(source: Source, group: FoundGroup, first_start_ms: int) -> int:
-    """Return the timestamp from which a group is read that was never read before."""
-    if source.only_logs_after:
-        return start_ms(source.only_logs_after, now_ms())
-    if group.created_ms > first_start_ms:
-        # An application's first events may be a little older than the group it creates for them.
-        return group.created_ms - source.late_window
-    return first_start_ms - first_start_ms % 86_400_000

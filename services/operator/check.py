@@ -8,14 +8,14 @@ from pathlib import Path
 
 import redis
 
-from services.operator.server import running_url
 from shared import receiver, store
 from shared.aws import discovery
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
 from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded, require_sources
-from shared.settings.model import Source
+from shared.settings.model import Settings, Source
+from shared.settings.places import running_url
 from shared.settings.redact import redacted
 
 #: Groups of one source and region that are read from, to see whether that is allowed; a call each.
@@ -48,7 +48,7 @@ def _named(what: str, text: str) -> str:
 
 
 def _findings(loaded: Loaded, data_dir: Path) -> Iterator[Finding]:
-    yield _server(loaded.settings.redis_url, data_dir)
+    yield _server(loaded.settings, data_dir)
     yield _receiver(loaded.settings.wazuh.queue_socket, loaded.settings.wazuh.confirm)
     for source in loaded.settings.sources:
         session = SourceSession(source)
@@ -63,18 +63,20 @@ def _findings(loaded: Loaded, data_dir: Path) -> Iterator[Finding]:
             )
 
 
-def _server(redis_url: str, data_dir: Path) -> Finding:
+def _server(settings: Settings, data_dir: Path) -> Finding:
+    if settings.redis_url:
+        return _redis(settings.redis_url, settings.redis_password_file)
     try:
-        url = redis_url or running_url(data_dir)
+        url = running_url(data_dir)
     except CwpipeError as error:
         return "embedded server", error
     return _redis(url) if url else _embedded(data_dir.absolute())
 
 
-def _redis(url: str) -> Finding:
+def _redis(url: str, password_file: str = "") -> Finding:
     shown = f"Redis at {redacted('redis_url', url)}"
     try:
-        client = store.connect(url)
+        client = store.connect(url, password_file)
         store.verify(client, url)
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
     except CwpipeError as error:

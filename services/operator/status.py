@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import redis
 
-from services.operator.server import running_url
 from shared import books, dead_letters, keys, queues, store
 from shared.books import Account, GroupState
 from shared.errors import Unreachable
 from shared.queues import ENRICHED, RAW, Route
 from shared.settings.load import Loaded
+from shared.settings.places import running_url
 from shared.settings.quantities import format_bytes
 
 
@@ -60,7 +60,7 @@ def show(loaded: Loaded, data_dir: Path, *, as_json: bool) -> None:
             f"nothing runs on {data_dir.absolute()}, and no redis_url is set: "
             "start `cwpipe run`, name its --data-dir, or set redis_url"
         )
-    client = store.connect(url)
+    client = store.connect(url, loaded.settings.redis_password_file if loaded.settings.redis_url else "")
     store.verify(client, url)
     status = read(client, time.time())
     if as_json:

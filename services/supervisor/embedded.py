@@ -19,7 +19,7 @@ import structlog
 
 from services.supervisor.children import die_with_parent
 from shared.errors import SettingsError, Unreachable
-from shared.settings.places import url_file
+from shared.settings.places import lock_file, url_file
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -28,7 +28,6 @@ LOCK_SECONDS = 15.0
 TELL_SECONDS = 1.0
 #: sun_path of a UNIX socket address, less the terminating NUL.
 MAX_SOCKET_PATH = 107
-_LOCK = "lock"
 
 log = structlog.get_logger()
 
@@ -91,11 +90,11 @@ class EmbeddedServer:
     def _make_private(self) -> None:
         """Make the directory, and close it to others unless other things are in it: /tmp given by mistake stays open."""
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (self._data_dir / _LOCK).exists() or not any(self._data_dir.iterdir()):
+        if (lock_file(self._data_dir)).exists() or not any(self._data_dir.iterdir()):
             self._data_dir.chmod(0o700)
 
     def _take_lock(self) -> None:
-        self._lock = os.open(self._data_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock = os.open(lock_file(self._data_dir), os.O_RDWR | os.O_CREAT, 0o600)
         began = monotonic()
         deadline = began + LOCK_SECONDS
         told = False

@@ -1,7 +1,10 @@
 """Where `cwpipe run` keeps its state on this host, and what it hands to the roles it starts."""
 
+import fcntl
 import os
 from pathlib import Path
+
+from shared.errors import Unreachable
 
 
 def default_data_dir() -> Path:
@@ -15,12 +18,33 @@ def url_file(data_dir: Path) -> Path:
     return data_dir / "redis_url"
 
 
+def lock_file(data_dir: Path) -> Path:
+    """Return the file that supervisor and server hold locked for as long as either lives."""
+    return data_dir / "lock"
+
+
 def running_url(data_dir: Path) -> str:
-    """Return the redis_url of the embedded server that runs on `data_dir`, or "" when none does."""
+    """Return the redis_url of the embedded server that runs on `data_dir`, or "" when none does.
+
+    A run that was killed leaves its address behind, so the lock decides. Raises Unreachable when the directory is
+    closed to us.
+    """
     try:
-        return url_file(data_dir).read_text().strip()
+        url = url_file(data_dir).read_text().strip()
+        lock = os.open(lock_file(data_dir), os.O_RDONLY)
+    except PermissionError as error:
+        raise Unreachable(
+            f"--data-dir {data_dir}: {error.strerror}: run this as the user that `cwpipe run` runs as"
+        ) from None
     except OSError:
         return ""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return url
+    finally:
+        os.close(lock)
+    return ""
 
 
 def child_environment(redis_url: str, config: Path | None) -> dict[str, str]:

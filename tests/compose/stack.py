@@ -10,7 +10,8 @@ from time import monotonic, sleep
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("fetcher", "normalizer", "forwarder", "dashboard")
+WORKERS = ("fetcher", "normalizer", "forwarder")
+ROLES = (*WORKERS, "dashboard")
 REPORT = "/run/cwpipe/demo/received.json"
 Counts = dict[str, int]
 
@@ -49,9 +50,16 @@ class Stack:
 
     def inspect(self, *services: str) -> list[dict[str, Any]]:
         """Return what Docker tells of the containers of these services, or of all."""
-        ids = [found for service in services or [""] for found in self.containers(service)]
-        inspected = json.loads(self.docker("inspect", *ids)) if ids else []
-        return [found for found in inspected if found["Config"]["Labels"]["com.docker.compose.oneoff"] != "True"]
+        return self.inspect_ids(*(found for service in services or [""] for found in self.containers(service)))
+
+    def inspect_ids(self, *containers: str) -> list[dict[str, Any]]:
+        """Return what Docker tells of these containers."""
+        inspected: list[dict[str, Any]] = json.loads(self.docker("inspect", *containers)) if containers else []
+        return inspected
+
+    def states(self, *containers: str) -> list[dict[str, Any]]:
+        """Return the states of these containers."""
+        return [found["State"] for found in self.inspect_ids(*containers)]
 
     def run_in(self, service: str, *command: str, check: bool = True) -> str:
         """Return what a command prints that runs in a container of the service."""
@@ -73,7 +81,7 @@ class Stack:
         self.signal(signal.SIGKILL, *before)
 
         def restarted() -> bool:
-            now = json.loads(self.docker("inspect", *before))
+            now = self.inspect_ids(*before)
             return all(found["RestartCount"] > before[found["Id"]] and found["State"]["Running"] for found in now)
 
         eventually(restarted, 60, f"a killed {service} is restarted")
@@ -81,6 +89,10 @@ class Stack:
     def is_healthy(self, *services: str) -> bool:
         """Tell whether each container of these services, or of all, runs and is healthy if it can say so."""
         return all(_is_well(found) for found in self.inspect(*services))
+
+    def are_healthy(self, *containers: str) -> bool:
+        """Tell the same of these containers."""
+        return all(_is_well(found) for found in self.inspect_ids(*containers))
 
     def report(self, service: str = "demo-receiver") -> tuple[Counts, Counts]:
         """Return what the receiver has counted by group: datagrams, and different ids of events in JSON."""

@@ -286,15 +286,14 @@ def test_fetching_pauses_at_the_byte_budget_and_goes_on_when_batches_are_done(
     aws: CloudWatch, client: redis.Redis
 ) -> None:
     """CloudWatch is the buffer: Redis must never be full. What the threads are reading may still come in."""
-    aws.paging = Paging(page_events=10)
+    aws.paging = Paging(page_events=3)
     say(aws, "/app", *(f"{number} {hash((number, n))}" * 20 for number in range(60) for n in range(5)))
     delivered: set[str] = set()
     with AtWork(client, a_source(aws, "/app"), once=True, queued_bytes=2000) as work:
         eventually(lambda: not work.fetching.may_go_on())
-        eventually(lambda: _looks_at_the_budget(client) > 5)
+        _wait_for_looks(client)
         calls = aws.call_count("FilterLogEvents")
-        looks = _looks_at_the_budget(client)
-        eventually(lambda: _looks_at_the_budget(client) > looks + 3)
+        _wait_for_looks(client)
 
         assert calls == aws.call_count("FilterLogEvents")
         assert len(events(client)) < 300
@@ -306,8 +305,14 @@ def test_fetching_pauses_at_the_byte_budget_and_goes_on_when_batches_are_done(
     assert {} == work.faults
 
 
-def _looks_at_the_budget(client: redis.Redis) -> int:
-    return int(client.info("commandstats")["cmdstat_hmget"]["calls"])
+def _wait_for_looks(client: redis.Redis) -> None:
+    """Wait until the fetcher has looked at the budget a few times."""
+
+    def looks() -> int:
+        return int(client.info("commandstats")["cmdstat_hmget"]["calls"])
+
+    before = looks()
+    eventually(lambda: looks() > before + 3)
 
 
 def _deliver(client: redis.Redis) -> set[str]:

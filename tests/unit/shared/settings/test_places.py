@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.operator.server import running_url
 from services.supervisor.embedded import EmbeddedServer
 from shared.errors import Unreachable
+from shared.settings.places import running_url
 
 
 def test_the_address_of_a_running_server_is_found(tmp_path: Path) -> None:
