@@ -16,10 +16,8 @@ from tests.standins.analysisd_setup import Answers, Orders, Setup, StatsSocket, 
 from tests.standins.analysisd_stats import StatsServer
 from tests.standins.analysisd_summary import Summary
 
-#: So many datagrams are read before the threads get their slice.
+#: So many datagrams are read before the threads get their slice: a quarter of a small queue, lest that fill in between.
 _READS = 256
-#: While datagrams come one by one, so many are worth a slice.
-_WORTH_IT = 256
 #: While something is on its way and nothing can be done: the next look.
 _PAUSE_SECONDS = 0.002
 _IDLE_SECONDS = 0.5
@@ -56,6 +54,7 @@ class Daemon:
         self._frozen = False
         self._attending = False
         self._progress = False
+        self._batch = max(1, min(_READS, setup.others_size // 4))
         self._reading = False
         self._since_work = 0
         self._worked_at = 0.0
@@ -241,7 +240,7 @@ class Daemon:
         if self._inside is None:
             return
         self._stats.tick(now)
-        if not self._reading or self._since_work >= _WORTH_IT or now - self._worked_at >= _PAUSE_SECONDS:
+        if not self._reading or self._since_work >= self._batch or now - self._worked_at >= _PAUSE_SECONDS:
             self._progress = self._inside.work(now)
             self._since_work, self._worked_at = 0, now
 
@@ -260,7 +259,7 @@ class Daemon:
         assert self._inside is not None
         receive, take, ledger = self._socket.recv, self._inside.take, self.ledger
         self._reading = True
-        for _ in range(_READS):
+        for _ in range(self._batch):
             try:
                 datagram = receive(MAX_BYTES + 1)
             except BlockingIOError:
