@@ -84,7 +84,7 @@ class OpenSlice(Struct, frozen=True, kw_only=True):
     newest_ms: int = 0
     """The newest timestamp read so far in this slice."""
     in_order: bool = True
-    """No page so far stepped back in time, so all before `newest_ms` has been read."""
+    """No page so far stepped back in time by more than ten seconds, so all before `newest_ms` less those has been read."""
     events: int = 0
     """Events read so far in this slice, duplicates included."""
 

@@ -17,7 +17,7 @@ from tests.eventually import eventually
 from tests.unit.forwarder.factories import a_raw_batch, account, an_enriched_batch, facts_of, put
 from tests.unit.forwarder.processes import Place
 
-CLAIM_SECONDS = 1
+CLAIM_SECONDS = 3
 
 SHORT_CLAIMS = f"from shared import worker; worker.CLAIM_SECONDS = {CLAIM_SECONDS}; worker.BEAT_SECONDS = 0.3"
 
@@ -69,7 +69,7 @@ def test_a_claim_is_kept_for_as_long_as_the_receiver_is_waited_for(
         eventually(lambda: claims(client) and 2 == queues.workers(client, ENRICHED), 60, "one at work, one idle")
         (execution, first), *others = claims(client).items()
         eventually(
-            lambda: claims(client).get(execution, 0) - first > 4 * CLAIM_SECONDS or execution not in claims(client),
+            lambda: claims(client).get(execution, 0) - first > 2 * CLAIM_SECONDS or execution not in claims(client),
             what="a claim renewed again and again",
         )
 
