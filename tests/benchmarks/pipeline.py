@@ -13,13 +13,15 @@ from time import sleep
 
 from msgspec import Struct
 
+from tests.benchmarks.cloudwatch import GROUP
 from tests.benchmarks.processes import Family, Usage, usage
 
 #: Events moved, seconds, and what each process used.
 Moved = tuple[int, float, dict[str, Usage]]
 Mover = Callable[[Path, str, Path, str], Moved]
 
-GROUP = "/virtual/0000"
+#: Each: the form of the log lines, and the format of the source.
+WORKLOADS = {"text": ("text", "auto"), "json": ("json", "auto"), "json as raw": ("json", "raw")}
 _SETTINGS = """\
 [wazuh]
 queue_socket = "{socket}"
@@ -58,10 +60,10 @@ class Result(Struct):
 def main() -> int:
     """Run the workloads and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--workload", choices=["text", "json", "raw"], action="append")
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--workload", choices=sorted(WORKLOADS), action="append")
     options = parser.parse_args()
-    for workload in options.workload or ["text", "json", "raw"]:
+    for workload in options.workload or WORKLOADS:
         plain = _measured(options.events, workload, _plain_loop)
         ours = _measured(options.events, workload, _pipeline)
         _show(workload, plain, ours)
@@ -107,7 +109,7 @@ def _plain_loop(place: Path, endpoint_url: str, socket: Path, workload: str) -> 
 
 
 def _pipeline(place: Path, endpoint_url: str, socket: Path, workload: str) -> Moved:
-    shape = "raw" if workload == "raw" else "auto"
+    shape = WORKLOADS[workload][1]
     settings = place / "cwpipe.toml"
     settings.write_text(_SETTINGS.format(socket=socket, endpoint_url=endpoint_url, group=GROUP, format=shape))
     environment = dict(os.environ) | {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}  # noqa: TID251 - handed on
@@ -123,7 +125,7 @@ def _pipeline(place: Path, endpoint_url: str, socket: Path, workload: str) -> Mo
 
 @contextmanager
 def _cloudwatch(events: int, workload: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "tests.standins.cloudwatch", "--events", str(events), "--prepare"]
+    command = [sys.executable, "-m", "tests.benchmarks.cloudwatch", str(events), WORKLOADS[workload][0]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process, process.stdout.readline().strip()

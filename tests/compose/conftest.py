@@ -13,8 +13,9 @@ from tests.compose.stack import Stack, eventually
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     """Leave this directory out of every run that does not name it."""
-    here = Path(__file__).parent.name
-    return None if any(here in argument for argument in config.invocation_params.args) else True
+    named = [Path(str(argument).partition("::")[0]).resolve() for argument in config.invocation_params.args]
+    here = Path(__file__).parent
+    return None if any(here in (path, *path.parents) for path in named) else True
 
 
 @pytest.fixture(scope="session")

@@ -107,6 +107,12 @@ def test_a_container_can_do_no_more_than_it_has_to(name: str) -> None:
     assert re.match(r"[1-9]", service.get("user", "10001"))
 
 
+@pytest.mark.parametrize("name", [name for name in SERVICES if "build" in SERVICES[name]])
+def test_an_image_that_is_built_here_is_asked_of_no_registry(name: str) -> None:
+    """Compose pulls before it builds, and whoever holds the name there would be obeyed."""
+    assert "never" == default_of(SERVICES[name]["pull_policy"])
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_works_for_good_is_started_again(name: str) -> None:
     """RQ's workers end when Redis goes away. The loader ends well only when it has put all there is to put."""
