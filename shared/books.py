@@ -5,7 +5,7 @@
 `sent_again` stands beside the balance: an upper bound of the datagrams that the receiver may have seen twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -62,15 +62,23 @@ def record(pipe: Pipeline, group_key: str, entries: Mapping[Entry, int]) -> None
 
 def read(client: redis.Redis) -> dict[str, tuple[GroupState, Account]]:
     """Return state and books of every group, by group key."""
+    return snapshot(client, [])[0]
+
+
+def snapshot(
+    client: redis.Redis, sorted_sets: Sequence[str]
+) -> tuple[dict[str, tuple[GroupState, Account]], list[int]]:
+    """Return state and books of every group, and the size of each of `sorted_sets`, all of one moment."""
     states = {key.decode(): msgspec.json.decode(value, type=GroupState) for key, value in _groups(client).items()}
     with client.pipeline(transaction=True) as pipe:
         for group_key in states:
             pipe.hgetall(keys.books(group_key))
-        rows = pipe.execute()
-    return {
-        group_key: (state, Account(**{name.decode(): int(count) for name, count in row.items()}))
-        for (group_key, state), row in zip(states.items(), rows, strict=True)
-    }
+        for name in sorted_sets:
+            pipe.zcard(name)
+        answers = pipe.execute()
+    rows, sizes = answers[: len(states)], answers[len(states) :]
+    accounts = (Account(**{name.decode(): int(count) for name, count in row.items()}) for row in rows)
+    return dict(zip(states, zip(states.values(), accounts, strict=True), strict=True)), sizes
 
 
 def total(client: redis.Redis) -> Account:

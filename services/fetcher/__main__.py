@@ -46,7 +46,7 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
     for rank, source in enumerate(settings.sources):
         session = SourceSession(source)
         for region in source.regions:
-            api = LogsApi(session, source.name, region, _counter(client, region))
+            api = LogsApi(session, source.name, region, _counter(client, region, liveness.touch))
             schedule.add(DiscoveryTask(fetching, rank, source, api))
     log.info("fetcher ready", sources=len(settings.sources), once=once)
     complete = schedule.run()
@@ -57,10 +57,11 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         raise Incomplete("stopped before every group was read: run it again, it goes on from there")
 
 
-def _counter(client: redis.Redis, region: str) -> Callable[[str], None]:
-    """Return what counts the calls to AWS: for this process's metrics and, for everybody, in Redis."""
+def _counter(client: redis.Redis, region: str, alive: Callable[[], None]) -> Callable[[str], None]:
+    """Return what counts the calls to AWS, each a sign of life: for this process's metrics and, for everybody, in Redis."""
 
     def count(operation: str) -> None:
+        alive()
         metrics.API_CALLS.labels(region, operation).inc()
         client.hincrby(keys.API_CALLS, f"{region} {operation}", 1)
 

@@ -71,10 +71,12 @@ def show(loaded: Loaded, data_dir: Path, *, as_json: bool) -> None:
 
 def read(client: redis.Redis, now: float) -> Status:
     """Return the status as Redis tells it; `now` is in seconds since 1970. Raises redis.RedisError."""
-    rows = books.read(client)
+    routes = (RAW, ENRICHED)
+    # Of one moment: while events flow, books read before or after the queues would show a difference that is none.
+    rows, batches = books.snapshot(client, [keys.outstanding(route.queue) for route in routes])
     total = sum((account for _, account in rows.values()), Account())
     return Status(
-        queues=[_queue(client, route, now) for route in (RAW, ENRICHED)],
+        queues=[_queue(client, *queue, now) for queue in zip(routes, batches, strict=True)],
         groups=[_group(state, account, now) for state, account in rows.values()],
         total=total,
         in_flight=total.in_flight,
@@ -118,12 +120,12 @@ def _balance(status: Status) -> str:
     return f"balance   DIFFERENCE: {status.in_flight:,} events are not accounted for, though nothing is queued"
 
 
-def _queue(client: redis.Redis, route: Route, now: float) -> QueueStatus:
+def _queue(client: redis.Redis, route: Route, batches: int, now: float) -> QueueStatus:
     outstanding = keys.outstanding(route.queue)
     oldest: list[Any] = list(client.zrange(outstanding, 0, 0, withscores=True))
     return QueueStatus(
         name=route.queue,
-        batches=int(client.zcard(outstanding)),
+        batches=batches,
         bytes=int(client.hget(keys.BYTES, route.queue) or 0),
         oldest_seconds=round(now - oldest[0][1] / 1000, 1) if oldest else 0.0,
         workers=queues.workers(client, route),
