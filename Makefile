@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-compose check bench docs clean
+.PHONY: help demo test test-compose check bench torture docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ check: .venv/ready  ## lint, types, import rules
 
 bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minutes
 	$(BIN)/python -m tests.benchmarks.pipeline
+
+torture: .venv/ready  ## kill everything again and again under load and look for lost events: ten minutes, TORTURE_SEED=n replays
+	$(BIN)/pytest -v tests/torture/long_form.py
 
 docs: .venv/ready  ## write cwpipe.example.toml and docs/settings.md anew from the settings' definitions
 	$(BIN)/python -m shared.settings.document

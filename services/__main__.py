@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from shared.errors import CwpipeError
+from shared.errors import CwpipeError, SettingsError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -112,6 +112,138 @@ def status(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     from services.operator.status import show
 
     show(_load(config), data_dir or _default_data_dir(), as_json=as_json)
+
+
+def _selectors(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which dead letters are meant; the command gets them as **selectors."""
+    options = (
+        click.option("--reason", default="", metavar="TEXT", help="Those whose reason contains TEXT, in any case."),
+        click.option("--group", default="", metavar="NAME", help="Those of this log group; * ? and [...] match."),
+        click.option("--since", default="", metavar="T", help='Not older than T: a date, RFC 3339, or an age ("2h").'),
+        click.option("--until", default="", metavar="T", help="Older than T."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_originals_option = click.option(
+    "--kept-originals", "originals", is_flag=True, help="Kept originals of oversize events instead of dead letters."
+)
+
+
+@cli.group("dead-letters", context_settings=CONTEXT)
+def dead_letters() -> None:
+    """Look at events that could not be delivered, put them back, or give them up.
+
+    Kept originals of oversize events lie beside them.
+    """
+
+
+@dead_letters.command("list")
+@_config_option
+@_data_dir_option
+@_selectors
+@_originals_option
+@click.option(
+    "--limit", type=click.IntRange(0, 10_000), default=50, show_default=True, help="Entries shown, the newest."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
+def dead_letters_list(config: Path | None, data_dir: Path | None, limit: int, **options: Any) -> None:
+    """Count them by reason and log group, and list the newest."""
+    from services.operator import dead_letters as letters
+    from services.operator.connection import connected
+    from services.operator.dead_letters_selection import selection
+
+    originals, as_json = options.pop("originals"), options.pop("as_json")
+    wanted = selection(**options, originals=originals)
+    with connected(_load(config), data_dir or _default_data_dir()) as client:
+        letters.show_list(client, wanted, originals=originals, limit=limit, as_json=as_json)
+
+
+@dead_letters.command("show")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@_config_option
+@_data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, every byte exact.")
+@click.option("--raw", is_flag=True, help="The bytes of the message and nothing else, of one ID.")
+def dead_letters_show(
+    ids: tuple[str, ...], config: Path | None, data_dir: Path | None, as_json: bool, raw: bool
+) -> None:
+    """Show all of a dead letter or a kept original."""
+    if raw and as_json:
+        raise click.UsageError("--raw and --json exclude each other")
+    from services.operator import dead_letters as letters
+    from services.operator.connection import connected
+
+    with connected(_load(config), data_dir or _default_data_dir()) as client:
+        if raw:
+            letters.export(client, ids)
+        else:
+            letters.show(client, ids, as_json=as_json)
+
+
+@dead_letters.command("replay")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_config_option
+@_data_dir_option
+@_selectors
+@click.option("--all", "everything", is_flag=True, help="All dead letters.")
+def dead_letters_replay(ids: tuple[str, ...], config: Path | None, data_dir: Path | None, **selectors: Any) -> None:
+    """Put dead letters back on their queues."""
+    from services.operator import dead_letters as letters
+    from services.operator.connection import connected
+    from services.operator.dead_letters_selection import some
+
+    wanted = some(ids, **selectors)
+    with connected(_load(config), data_dir or _default_data_dir()) as client:
+        letters.replay(client, ids, wanted)
+
+
+@dead_letters.command("discard")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_config_option
+@_data_dir_option
+@_selectors
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@_originals_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def dead_letters_discard(ids: tuple[str, ...], config: Path | None, data_dir: Path | None, **options: Any) -> None:
+    """Remove them for good. The books keep them as dead-lettered."""
+    from services.operator import dead_letters as letters
+    from services.operator.connection import connected
+    from services.operator.dead_letters_selection import some
+
+    yes = options.pop("yes")
+    wanted = some(ids, **options)
+
+    def agreed() -> bool:
+        if not yes and not sys.stdin.isatty():
+            raise SettingsError(["nobody can be asked here, and nothing was discarded: add --yes"])
+        return yes or click.confirm("Discard them for good?", err=True)
+
+    with connected(_load(config), data_dir or _default_data_dir()) as client:
+        letters.discard(client, ids, wanted, originals=options["originals"], agreed=agreed)
+
+
+@cli.command()
+@_config_option
+@_data_dir_option
+@click.option("--group", required=True, metavar="NAME", help="The log group, by its exact name.")
+@click.option("--from", "begin", required=True, metavar="T", help="A date, an RFC 3339 time, or an age such as 2h.")
+@click.option("--to", "end", required=True, metavar="T", help="The same; 0s is now.")
+@click.option("--region", default="", metavar="REGION", help="Its region, where its source has several.")
+@click.option("--source", default="", metavar="NAME", help="Its source, instead of the first that matches.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def audit(config: Path | None, data_dir: Path | None, *, as_json: bool, **asked: str) -> None:
+    """Prove that every event of a group was fetched once.
+
+    It reads the group again. Exit 4 if something is missing, 0 if all is accounted for.
+    """
+    from services.operator.audit import Asked
+    from services.operator.audit import audit as compare
+
+    compare(_load(config), data_dir or _default_data_dir(), Asked(**asked), as_json=as_json)
 
 
 @cli.command()

@@ -51,6 +51,17 @@ class GroupState(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int = 0
     read_ms: int = 0
     """When it was last read up to then."""
+    unread_ms: int = 0
+    """Every older event was read, unless it arrives later; 0: not known."""
+    gone: bool = False
+    """CloudWatch has no such group any more, or its source does not name it any more."""
+    lateness_ms: int = 0
+    """The longest time from timestamp to ingestion seen lately."""
+    late_window_ms: int = 0
+    sweep_window_ms: int = 0
+    """0: events later than the late window are not looked for."""
+    retention_days: int = 0
+    """After so many days CloudWatch deletes events; 0: never, or not known."""
 
 
 def record(pipe: Pipeline, group_key: str, entries: Mapping[Entry, int]) -> None:

@@ -5,14 +5,16 @@ delivered, so the oldest make room, and they say so in the log.
 """
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import redis
 import structlog
 from redis.client import Pipeline
 
 from shared import books, codec, keys, metrics, queues
-from shared.messages import DeadLetter, KeptOriginal
+from shared.messages import DeadLetter, GroupRef, KeptOriginal
 from shared.queues import Route
 
 log = structlog.get_logger()
@@ -33,13 +35,49 @@ def bury(client: redis.Redis, route: Route, batch_id: str, payload: bytes, facts
     events = int(facts.get("events") or 0)
 
     def record(pipe: Pipeline) -> None:
-        letter = DeadLetter(reason=reason, at_ms=int(time.time() * 1000), payload=payload, events=events)
+        letter = DeadLetter(
+            reason=reason,
+            at_ms=int(time.time() * 1000),
+            group=_group(facts),
+            payload=payload,
+            events=events,
+            queue=route.queue,
+            batch_id=batch_id,
+            facts=msgspec.json.encode(facts),
+        )
         add(pipe, f"{batch_id}-p", letter)
         books.record(pipe, str(facts.get("group_key", "unknown")), {"dead_lettered": events})
 
     if queues.finish(client, route, batch_id, len(payload), record):
         log.error("a batch cannot be decoded and became a dead letter", batch=batch_id, why=reason)
         metrics.EVENTS_DEAD.labels("poison").inc(events)
+
+
+def remove(
+    client: redis.Redis, letters: Mapping[bytes, bytes], record: Callable[[Pipeline, list[bytes]], None]
+) -> list[bytes]:
+    """Remove those of `letters` (id -> what was read of it) that are still there as they were read; return their ids.
+
+    In the same transaction their bytes leave the byte budget, and `record` adds what becomes of those it is given.
+    Blocks on Redis; raises redis.RedisError. When the answer of the transaction is lost, what it has done is done, and
+    the ids are not returned.
+    """
+    while True:
+        with client.pipeline() as pipe:
+            try:
+                pipe.watch(keys.DEAD_LETTERS)  # type: ignore[no-untyped-call]
+                held: Any = pipe.hmget(keys.DEAD_LETTERS, list(letters))  # past watch() it answers at once
+                there = [name for name, now in zip(letters, held, strict=True) if now == letters[name]]
+                if not there:
+                    return []
+                pipe.multi()
+                pipe.hdel(keys.DEAD_LETTERS, *there)
+                pipe.hincrby(keys.BYTES, "dead_letters", -sum(len(letters[name]) for name in there))
+                record(pipe, there)
+                pipe.execute()
+            except redis.WatchError:
+                continue  # a letter was added or removed meanwhile, or the connection broke: look again
+            return there
 
 
 def count(client: redis.Redis) -> int:
@@ -62,11 +100,11 @@ def trim_originals(client: redis.Redis, max_bytes: int) -> int:
         oldest: list[Any] = client.zrange(keys.KEPT_ORIGINALS, 0, 0)
         if not oldest:
             break
-        dropped += _drop_original(client, oldest[0].decode())
+        dropped += drop_original(client, oldest[0].decode())
     return dropped
 
 
-def _drop_original(client: redis.Redis, original_id: str) -> bool:
+def drop_original(client: redis.Redis, original_id: str) -> bool:
     """Remove one kept original, its place in the list and its bytes together. False: somebody else may have."""
     original = keys.kept_original(original_id)
     with client.pipeline() as pipe:
@@ -81,3 +119,11 @@ def _drop_original(client: redis.Redis, original_id: str) -> bool:
         except redis.WatchError:
             return False
     return True
+
+
+def _group(facts: dict[str, Any]) -> GroupRef | None:
+    """Return the group that facts name: they come from Redis and may name none."""
+    try:
+        return msgspec.convert(facts, GroupRef)
+    except msgspec.ValidationError:
+        return None

@@ -5,17 +5,22 @@
     cwpipe:first_start               string   ms of the first start: the default of only_logs_after          for ever
     cwpipe:groups                    hash     group key -> JSON GroupState: its names, what was last said    for ever
     cwpipe:checkpoint:<group key>    string   JSON Checkpoint                                                for ever
-    cwpipe:seen:<group key>          hash     remembered event ids, see services/fetcher/seen.py             fields: until swept
+    cwpipe:seen:<group key>          hash     remembered event ids, see services/fetcher/seen.py             fields: until swept,
+                                                                                                             late ones for longer
     cwpipe:payload:<queue>:<batch>   string   the batch; its existence means "not done yet"                  until done
     cwpipe:facts:<queue>             hash     batch id -> JSON Facts, to give the batch a job again          until done
     cwpipe:progress:<batch>          string   datagrams of the batch confirmed by the receiver               until done
     cwpipe:outstanding:<queue>       zset     batch id -> ms when it was queued                              until done
     cwpipe:orphans:<queue>           string   held by the worker that last looked for batches without a job  10 s
+    cwpipe:senders:<receiver>        zset     forwarders that send to a receiver, by the time they last said so   10 s
     cwpipe:bytes                     hash     queue name, "dead_letters", "kept_originals" -> bytes held       for ever
     cwpipe:books:<group key>         hash     fetched, duplicates, discarded, delivered, dead_lettered,
                                               sent_again: events, since the first start                      for ever
+    cwpipe:digest:<group>:<hour>     hash     events committed and the sum of their hashes, by minute:       limits.audit_window
+                                              see shared/digests.py                                          after the hour
+    cwpipe:digests                   hash     group key -> JSON Mark: since when its digests are whole         for ever
     cwpipe:api_calls                 hash     "<region> <operation>" -> calls made to AWS                    for ever
-    cwpipe:dead_letters              hash     id -> DeadLetter                                               until discarded
+    cwpipe:dead_letters              hash     id -> DeadLetter                                               until replayed or discarded
     cwpipe:kept_originals            zset     id -> ms, oldest dropped when over their bound                 bounded
     cwpipe:kept_original:<id>        string   KeptOriginal                                                   with its id
 
@@ -33,6 +38,7 @@ FIRST_START = "cwpipe:first_start"
 GROUPS = "cwpipe:groups"
 BYTES = "cwpipe:bytes"
 API_CALLS = "cwpipe:api_calls"
+DIGESTS = "cwpipe:digests"
 DEAD_LETTERS = "cwpipe:dead_letters"
 KEPT_ORIGINALS = "cwpipe:kept_originals"
 
@@ -55,6 +61,10 @@ def books(group_key: str) -> str:
     return f"cwpipe:books:{group_key}"
 
 
+def digest(group_key: str, hour: int | str) -> str:
+    return f"cwpipe:digest:{group_key}:{hour}"
+
+
 def payload(queue: str, batch_id: str) -> str:
     return f"cwpipe:payload:{queue}:{batch_id}"
 
@@ -73,6 +83,10 @@ def outstanding(queue: str) -> str:
 
 def orphans(queue: str) -> str:
     return f"cwpipe:orphans:{queue}"
+
+
+def senders(receiver: str) -> str:
+    return f"cwpipe:senders:{receiver}"
 
 
 def kept_original(original_id: str) -> str:

@@ -60,6 +60,12 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag_field="kind", tag="dead_
     """What could not be decoded or sent, where there is no event to keep."""
     events: int = 1
     """Events of the books that it stands for."""
+    queue: str = ""
+    """The queue on which `payload` was a batch that could not be decoded; empty: `payload` is a datagram."""
+    batch_id: str = ""
+    """The id of that batch: an undecodable payload goes back under it, as the id within may not be another."""
+    facts: bytes = b""
+    """The facts of that batch, as JSON: its job needs them again, and the books were told of its events under them."""
 
 
 class KeptOriginal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="kept_original.v1"):
@@ -79,6 +85,8 @@ class OpenSlice(Struct, frozen=True, kw_only=True):
     """When the reading began: events visible then were all read once the slice is complete."""
     is_sweep: bool = False
     """A second look at a stretch that was read before, for events that arrived late."""
+    is_deep: bool = False
+    """A sweep of what is behind `swept_ms` already: see DeepSweeps."""
     token: str = ""
     """Where the next page begins; empty: at the start of the range."""
     newest_ms: int = 0
@@ -87,6 +95,25 @@ class OpenSlice(Struct, frozen=True, kw_only=True):
     """No page so far stepped back in time by more than ten seconds, so all before `newest_ms` less those has been read."""
     events: int = 0
     """Events read so far in this slice, duplicates included."""
+
+
+class DeepSweeps(Struct, frozen=True, kw_only=True):
+    """How far the deep sweeps of one group are, and what they may take for read: see services/fetcher/sweeps.py."""
+
+    begun_ms: int
+    """When the last complete one began; of the first, when sweeping was turned on."""
+    read_ms: int
+    """Of every timestamp below `to_ms`, all that could be read at this time was read."""
+    to_ms: int
+    """Where the last complete one ended."""
+    from_ms: int
+    """Where the next one begins. Nothing below is ever read again; only grows."""
+    late_window_ms: int
+    """Timestamps from `late_window_since_ms` on were, or will be, read when they were at least so old."""
+    late_window_before_ms: int = 0
+    """The same, of timestamps from `to_ms` to before `late_window_since_ms`."""
+    late_window_since_ms: int
+    open_slice: OpenSlice | None = None
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True, tag_field="kind", tag="checkpoint.v1"):
@@ -105,3 +132,11 @@ class Checkpoint(Struct, frozen=True, kw_only=True, tag_field="kind", tag="check
     lateness_since_ms: int = 0
     """When the running late_window of that measurement began."""
     open_slice: OpenSlice | None = None
+    deep: DeepSweeps | None = None
+    """None: no deep sweeps."""
+    latest_ms: int = 0
+    """The longest (ingestion - timestamp) seen in the running period and the one before, of all events; see lateness.py."""
+    latest_next_ms: int = 0
+    """The same, of the running period alone."""
+    latest_since_ms: int = 0
+    """When the running period of that measurement began."""

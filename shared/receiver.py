@@ -40,6 +40,27 @@ def identity(path: str) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def has_stats(path: str) -> bool:
+    """Say whether there is a stats socket at `path`; empty: there is none."""
+    try:
+        return bool(path) and stat.S_ISSOCK(Path(path).stat().st_mode)
+    except OSError:
+        return False
+
+
+def missing_stats(path: str) -> str:
+    """Return why the stats socket at `path` cannot be asked, and what to do; "" when it can."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(2.0)
+            connection.connect(path)
+    except OSError as error:
+        if error.errno == errno.EPROTOTYPE:
+            return f"{path} is no stream socket: correct wazuh.stats_socket"
+        return explain(path, error).replace("queue_socket", "stats_socket").replace("send to", "ask")
+    return ""
+
+
 def connect(path: str) -> socket.socket:
     """Return a blocking datagram socket connected to `path`. Raises OSError."""
     identity(path)

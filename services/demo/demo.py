@@ -19,13 +19,15 @@ from shared.settings.places import neutral_environment
 
 _SETTINGS = """\
 [wazuh]
-queue_socket = "{socket}"
+queue_socket = "{place}/queue"
+stats_socket = "{place}/analysis"
 
 [[sources]]
 name            = "demo"
 regions         = ["us-east-1", "eu-west-1"]
 log_groups      = ["/demo/*"]
 only_logs_after = "1d"
+late_window     = "1d"
 
 [log]
 level = "warning"
@@ -95,7 +97,7 @@ def _start_receiver(stack: ExitStack, place: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([*_PYTHON, "services.demo.receiver", *arguments])
     stack.callback(_end, process)
     deadline = monotonic() + 10
-    while not (place / "queue").exists():
+    while not (place / "analysis").exists():
         if process.poll() is not None or monotonic() > deadline:
             raise CwpipeError("the stand-in of analysisd did not start")
         sleep(0.02)
@@ -104,7 +106,7 @@ def _start_receiver(stack: ExitStack, place: Path) -> subprocess.Popen[bytes]:
 
 def _run(stack: ExitStack, place: Path, endpoint_url: str) -> int:
     settings = place / "cwpipe.toml"
-    settings.write_text(_SETTINGS.format(socket=place / "queue"))
+    settings.write_text(_SETTINGS.format(place=place))
     environment = neutral_environment()
     environment |= {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_ENDPOINT_URL": endpoint_url}
     environment |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

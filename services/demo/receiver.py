@@ -8,6 +8,8 @@ Every second, and when SIGTERM ends it, it leaves in FILE, as JSON, by "region g
     distinct   different ids among the events in JSON: only they carry one
     samples    one datagram
 
+Beside SOCKET, in `analysis`, it answers `getstats`, as analysisd does.
+
 With a FILE that is there it goes on counting from it; FILE.ids, beside it, are the ids it has seen, as short hashes.
 """
 
@@ -21,6 +23,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
+
+from services.demo import stats
 
 #: analysisd reads so much of a datagram; what is longer is cut without a word.
 MAX_DATAGRAM = 65_535
@@ -39,6 +43,8 @@ class Received:
     """By group: datagrams, different event ids, and one sample."""
 
     def __init__(self) -> None:
+        self.taken = 0
+        """Datagrams since this process began."""
         self.counts: dict[str, int] = {}
         self.distinct: dict[str, int] = {}
         self.samples: dict[str, str] = {}
@@ -54,6 +60,7 @@ class Received:
         parts = header[1].split(b"|:") if header else []
         group = b" ".join(parts[1:3]).decode() if len(parts) >= 4 else "unmarked"
         self.counts[group] = self.counts.get(group, 0) + 1
+        self.taken += 1
         if group not in self.samples:
             self.samples[group] = datagram.decode(errors="replace")
         if header and header[2].startswith(b"{") and (found := _EVENT_ID.search(header[2])):
@@ -114,6 +121,7 @@ def receive(path: Path, received: Received, each_time: Callable[[Received], None
         path.unlink(missing_ok=True)
         bound.bind(str(path))
         path.chmod(0o660)
+        stats.serve(path.with_name("analysis"), lambda: received.taken)
         bound.settimeout(LOOK_SECONDS)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, end)

@@ -11,12 +11,14 @@ SETTINGS = """\
 # Written by the profile `demo`. docker compose --profile demo down --volumes takes it away.
 [wazuh]
 queue_socket = "/run/cwpipe/demo/queue"
+stats_socket = "/run/cwpipe/demo/analysis"
 
 [[sources]]
 name               = "demo"
 regions            = ["us-east-1", "eu-west-1"]
 log_groups         = ["/demo/*"]
 only_logs_after    = "1d"
+late_window        = "1d"
 poll_interval      = "2s"
 discovery_interval = "5s"
 endpoint_url       = "http://demo-cloudwatch:5000"

@@ -42,6 +42,7 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         schedule,
         stop,
         once=once,
+        audit_window_ms=settings.limits.audit_window,
     )
     for rank, source in enumerate(settings.sources):
         session = SourceSession(source)

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import redis
 import structlog
 
-from services.fetcher import batches, slices
+from services.fetcher import batches, lateness, slices, sweeps
 from services.fetcher.seen import SeenEvents
-from shared import books, codec, keys, metrics, queues
+from shared import books, codec, digests, keys, metrics, queues
 from shared.aws.logs_api import LogsApi
-from shared.errors import SourceBusy, TokenRefused
+from shared.aws.pages import Page
+from shared.errors import SourceBusy, SourceError, TokenRefused
 from shared.messages import Checkpoint, GroupRef, LogEvent, OpenSlice
 from shared.queues import RAW, JobQueue
 from shared.settings.model import Source
@@ -45,6 +47,7 @@ class GroupReader:
         *,
         start_ms: int,
         clock: Callable[[], int] = now_ms,
+        audit_window_ms: int = digests.DEFAULT_WINDOW_MS,
     ) -> None:
         self.group = group
         self.key = keys.group_key(group)
@@ -57,20 +60,24 @@ class GroupReader:
         self._start_ms = start_ms
         self._clock = clock
         self._seen = SeenEvents(self._client, self.key)
+        self._digests = digests.Keeper(self._client, self.key, audit_window_ms)
         self._stored: bytes | None = None
         self._checkpoint: Checkpoint | None = None
         self._round_ms: int | None = None
         self._tail_read = False
+        self._deep_pages = 0
+        self._deep_read = False
 
-    def poll(self, pages: int, go_on: Callable[[], bool]) -> bool:
-        """Read up to `pages` pages of a round: the tail up to the time the round began, then a sweep that is due.
+    def poll(self, pages: int, go_on: Callable[[], bool], *, once: bool = False) -> bool:
+        """Read up to `pages` pages of a round: the tail up to the time the round began, then a sweep that is due, then a few
+        pages of a deep sweep; with `once`, for there will be no other round, all of it.
 
         Return True while the round is not over, and early, at a page's end, when `go_on` says no.
         """
         for _ in range(pages):
             if not go_on():
                 return True
-            current = self._current()
+            current = self._current(once=once)
             if current is None:
                 self._round_ms = None
                 return False
@@ -84,35 +91,74 @@ class GroupReader:
         """Return the watermark: every event older than this was read, unless it arrives later. 0: not known."""
         return self._checkpoint.watermark_ms if self._checkpoint else 0
 
-    def _current(self) -> OpenSlice | None:
+    def unread_ms(self) -> int:
+        """Return a time before which nothing is unread, unless it arrives later. 0: not known."""
+        return slices.unread_ms(self._checkpoint) if self._checkpoint else 0
+
+    def lateness_ms(self) -> int:
+        """Return the longest time from timestamp to ingestion seen lately."""
+        return lateness.latest(self._checkpoint) if self._checkpoint else 0
+
+    def _current(self, *, once: bool) -> OpenSlice | None:
         """Return the slice to read from now, or None when the round is over."""
         checkpoint, now = self._loaded(), self._now()
         if self._round_ms is None or now < self._round_ms:  # a clock that was set back would have the round never end
-            self._round_ms, self._tail_read = now, False
+            self._round_ms, self._tail_read, self._deep_pages, self._deep_read = now, False, 0, False
+        late_window = sweeps.late_window(checkpoint, self.source)
         if checkpoint.open_slice is None and self._tail_read:
-            return slices.due_sweep(checkpoint, now, self.source.late_window)
-        return slices.next_slice(checkpoint, now, self.source.late_window, self._seen.remembered_bytes)
+            return slices.due_sweep(checkpoint, now, late_window) or self._deep(checkpoint, now, once=once)
+        return slices.next_slice(checkpoint, now, late_window, self._seen.bytes_from(checkpoint.swept_ms))
+
+    def _deep(self, checkpoint: Checkpoint, now: int, *, once: bool) -> OpenSlice | None:
+        """Return the deep sweep to read from now, if one is due and this round may read more of it."""
+        if self._deep_read:
+            return None
+        deep = sweeps.due(checkpoint, now, self.source)
+        if deep is None or once or self._deep_pages < sweeps.pages_a_round(deep, now, self.source):
+            return deep
+        return None
 
     def _read_page_or_restart(self, current: OpenSlice) -> None:
         try:
             self._read_page(current)
-        except TokenRefused as refused:
-            log.warning("a page token is no longer taken, reading the slice again", why=str(refused))
-            self._commit(slices.restarted(self._loaded()), [], 0)
+        except SourceError as error:
+            if current.is_deep:
+                self._round_ms = None  # the tail does not wait until a deep sweep can be read again
+            if isinstance(error, TokenRefused):
+                log.warning("a page token is no longer taken, reading the slice again", why=str(error))
+                checkpoint = self._loaded()
+                self._commit(sweeps.restarted(checkpoint) if current.is_deep else slices.restarted(checkpoint), [], 0)
             raise  # to be backed off from: the next token may fare no better
 
     def _read_page(self, current: OpenSlice) -> None:
         page = self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
         if page.token and page.token == current.token:
             raise SourceBusy(f"group {self.group.log_group}: AWS returned the page token it was given, reading again")
-        fresh = self._seen.unseen(page.events)
-        now, late_window = self._now(), self.source.late_window
-        after = slices.advance(self._loaded(), current, page.events, page.token, now, late_window)
-        after = slices.measured(after, [event for event, _ in fresh], now, late_window)
+        before, now = self._loaded(), self._now()
+        if current.is_deep:
+            fresh = self._seen.unseen([event for event in page.events if not sweeps.is_certain(before, event)])
+        else:
+            fresh = self._seen.unseen(page.events)
+        after = self._advanced(sweeps.arranged(before, current, now, self.source), current, page, now)
+        after = self._measured(after, current, [event for event, _ in fresh], now)
         self._commit(after, fresh, len(page.events))
         self.pages += 1
-        if not page.token and not current.is_sweep and current.started_ms >= (self._round_ms or 0):
+        if current.is_deep:
+            self._deep_pages, self._deep_read = self._deep_pages + 1, not page.token
+        elif not page.token and not current.is_sweep and current.started_ms >= (self._round_ms or 0):
             self._tail_read = True
+
+    def _advanced(self, checkpoint: Checkpoint, current: OpenSlice, page: Page, now: int) -> Checkpoint:
+        if current.is_deep:
+            return sweeps.advance(checkpoint, current, page.events, page.token, now, self.source)
+        late_window = sweeps.late_window(checkpoint, self.source)
+        return slices.advance(checkpoint, current, page.events, page.token, now, late_window)
+
+    def _measured(self, checkpoint: Checkpoint, current: OpenSlice, fresh: list[LogEvent], now: int) -> Checkpoint:
+        source = self.source
+        checkpoint = lateness.noted(checkpoint, fresh, now, max(source.sweep_interval, source.late_window))
+        # What only a deep sweep could find is no reason for the tail to read further back.
+        return slices.measured(checkpoint, [] if current.is_deep else fresh, now, source.late_window)
 
     def _commit(self, after: Checkpoint, fresh: list[tuple[LogEvent, int]], fetched: int) -> None:
         """Write batches, jobs, remembered ids, books and checkpoint in one transaction.
@@ -134,9 +180,10 @@ class GroupReader:
             pipe.multi()
             for one, payload in zip(made, payloads, strict=True):
                 queues.put(pipe, self._queue, RAW, one.batch_id, payload, batches.facts(self.key, one))
-            additions = self._seen.add(pipe, fresh, after.sequence)
-            pruned = self._seen.prune(pipe, after.swept_ms)
+            additions = self._seen.add(pipe, fresh, after.sequence, partial(sweeps.is_needed, after))
+            pruned = self._seen.prune(pipe, after.swept_ms, partial(sweeps.is_needed, after))
             books.record(pipe, self.key, {"fetched": fetched, "duplicates": fetched - len(fresh)})
+            self._digests.record(pipe, fresh, after.sequence, self._start_ms, self._now())
             pipe.set(place, stored)
             try:
                 pipe.execute()

@@ -22,8 +22,8 @@ class Reading(Protocol):
     def __call__(self) -> float | None:
         """Read a while; return the seconds until the next time, or None when it is over."""
 
-    def retire(self) -> None:
-        """Leave the group alone from now on."""
+    def retire(self, *, gone: bool = False) -> None:
+        """Leave the group alone from now on: it is another source's, or `gone`."""
 
 
 class Owners:
@@ -80,7 +80,7 @@ class Owners:
                 del self._owners[group_key]
         for task in gone.values():
             log.info("group is gone", group=task.group.log_group, region=region)
-            task.retire()
+            task.retire(gone=True)
 
 
 def _matches(source: Source, region: str, group: GroupRef) -> bool:

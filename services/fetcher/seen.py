@@ -1,9 +1,9 @@
 """The event ids of one group that may be read again, as short hashes: what makes overlapping reads deliver once.
 
-Remembered are the events with a timestamp from the `swept` mark on: neither tail nor sweep returns to older ones.
-In Redis they are one hash, a field for each commit and stretch of time:
+Remembered are the events with a timestamp from the `swept` mark on, and of older ones those that a deep sweep could take
+for new: see sweeps.py. In Redis they are one hash, a field for each commit and stretch of time, late events apart:
 
-    field   "<oldest ms>:<newest ms>:<message bytes>:<sequence>"
+    field   "<oldest ms>:<newest ms>:<message bytes>:<sequence>.<n>,<newest ingestion ms>,<longest lateness ms>"
     value   8 bytes for each event: BLAKE2b of stream, event id and timestamp
 
 The names alone say which fields a page can touch; values are read when a page needs them and let go when there are
@@ -13,16 +13,15 @@ every page touch what was remembered for an hour. Two different events share a h
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable
-from hashlib import blake2b
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import redis
-from msgspec import Struct
 from redis.client import Pipeline
 
 from shared import keys
 from shared.messages import LogEvent
+from shared.remembered import UNKNOWN_MS, Field, digest, field_name, ingested, parse, unpack
 
 #: Hashes held in memory for one group before the least recently used fields are let go: about 20 MB at most.
 MAX_LOADED = 250_000
@@ -31,26 +30,13 @@ STRETCH_MS = 300_000
 MAX_STRETCHES = 16
 
 
-class _Field(Struct, frozen=True):
-    name: str
-    oldest_ms: int
-    newest_ms: int
-    bytes: int
-
-
-def digest(event: LogEvent) -> int:
-    """Return the 64-bit hash an event is remembered by."""
-    text = f"{event.event_id}\0{event.timestamp_ms}\0{event.log_stream}"
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
 class SeenEvents:
     """What is remembered of one group. Not safe between threads; blocks on Redis."""
 
     def __init__(self, client: redis.Redis, group_key: str) -> None:
         self._client = client
         self._key = keys.seen(group_key)
-        self._fields: dict[str, _Field] = {}
+        self._fields: dict[str, Field] = {}
         self._loaded: dict[str, array[int]] = {}  # in order of use, the oldest first
         self._digests: set[int] = set()
 
@@ -59,12 +45,16 @@ class SeenEvents:
         self._loaded.clear()
         self._digests.clear()
         names = self._client.hkeys(self._key)
-        self._fields = {field.name: field for field in map(_parse, names)}  # type: ignore[arg-type]
+        self._fields = {field.name: field for field in map(parse, names)}  # type: ignore[arg-type]
 
     @property
     def remembered_bytes(self) -> int:
         """Message bytes of the remembered events."""
-        return sum(field.bytes for field in self._fields.values())
+        return self.bytes_from(0)
+
+    def bytes_from(self, swept_ms: int) -> int:
+        """Return the message bytes of those events that a read from `swept_ms` on brings again, or a little more."""
+        return sum(field.bytes for field in self._fields.values() if field.newest_ms >= swept_ms)
 
     def unseen(self, events: list[LogEvent]) -> list[tuple[LogEvent, int]]:
         """Return the events not seen before, each with its hash, in their order; repeats within `events` go too."""
@@ -80,21 +70,32 @@ class SeenEvents:
                 fresh.setdefault(hashed, event)
         return [(event, hashed) for hashed, event in fresh.items()]
 
-    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int) -> list["Addition"]:
-        """Write `fresh` within the transaction in `pipe`; give the result to `committed` once it went through."""
-        additions = []
+    def add(
+        self,
+        pipe: Pipeline,
+        fresh: list[tuple[LogEvent, int]],
+        sequence: int,
+        is_needed: Callable[[Field], bool] = lambda _: False,
+    ) -> list["Addition"]:
+        """Write `fresh` within the transaction in `pipe`; give the result to `committed` once it went through.
+
+        Events that `is_needed` holds for once they are swept are kept apart: the rest can be forgotten earlier.
+        """
+        additions: list[Addition] = []
         for stretch in _stretches(fresh):
-            times = [event.timestamp_ms for event, _ in stretch]
-            size = sum(len(event.message) for event, _ in stretch)
-            name = f"{min(times)}:{max(times)}:{size}:{sequence}"
-            packed = array("Q", (hashed for _, hashed in stretch))
-            pipe.hset(self._key, name, packed.tobytes())
-            additions.append(Addition(_parse(name.encode()), packed))
+            for part in _apart(stretch, is_needed):
+                field = _named([event for event, _ in part], f"{sequence}.{len(additions)}")
+                packed = array("Q", (hashed for _, hashed in part))
+                pipe.hset(self._key, field.name, packed.tobytes())
+                additions.append(Addition(field, packed))
         return additions
 
-    def prune(self, pipe: Pipeline, swept_ms: int) -> list[str]:
-        """Delete what nobody returns to, within the transaction in `pipe`; give the result to `committed`."""
-        names = [field.name for field in self._fields.values() if field.newest_ms < swept_ms]
+    def prune(self, pipe: Pipeline, swept_ms: int, is_needed: Callable[[Field], bool] = lambda _: False) -> list[str]:
+        """Delete what nobody returns to, within the transaction in `pipe`; give the result to `committed`.
+
+        Kept are fields with an event from `swept_ms` on, and those that `is_needed`.
+        """
+        names = [field.name for field in self._fields.values() if field.newest_ms < swept_ms and not is_needed(field)]
         if names:
             pipe.hdel(self._key, *names)
         return names
@@ -110,15 +111,14 @@ class SeenEvents:
             self._digests.update(addition.digests)
         self._make_room(needed=set())
 
-    def _load(self, fields: Iterable[_Field]) -> None:
+    def _load(self, fields: Iterable[Field]) -> None:
         needed = {field.name for field in fields}
         missing = [name for name in needed if name not in self._loaded]
         for name in needed & self._loaded.keys():
             self._loaded[name] = self._loaded.pop(name)
         if missing:
             for name, value in zip(missing, self._client.hmget(self._key, missing), strict=True):
-                packed = array("Q")
-                packed.frombytes(value or b"")  # type: ignore[arg-type]
+                packed = unpack(value)  # type: ignore[arg-type]
                 self._loaded[name] = packed
                 self._digests.update(packed)
         self._make_room(needed)
@@ -135,8 +135,32 @@ class SeenEvents:
 
 
 class Addition(NamedTuple):
-    field: _Field
+    field: Field
     digests: "array[int]"
+
+
+def _apart(stretch: list[tuple[LogEvent, int]], is_needed: Callable[[Field], bool]) -> list[list[tuple[LogEvent, int]]]:
+    """Return `stretch` whole if nothing in it is late, else what is not late and what is."""
+    if not is_needed(_bounds([event for event, _ in stretch])):
+        return [stretch]
+    parts: tuple[list[tuple[LogEvent, int]], list[tuple[LogEvent, int]]] = ([], [])
+    for one in stretch:
+        parts[is_needed(_bounds([one[0]]))].append(one)
+    return [part for part in parts if part]
+
+
+def _named(events: list[LogEvent], written: str) -> Field:
+    field = _bounds(events)
+    size = sum(len(event.message) for event in events)
+    name = field_name(field.oldest_ms, field.newest_ms, size, written, field.ingested_ms, field.late_ms)
+    return parse(name.encode())
+
+
+def _bounds(events: list[LogEvent]) -> Field:
+    times = [event.timestamp_ms for event in events]
+    ingested_ms = max(map(ingested, events))
+    late_ms = max(event.ingestion_ms - event.timestamp_ms for event in events)
+    return Field("", min(times), max(times), 0, ingested_ms, late_ms if ingested_ms < UNKNOWN_MS else UNKNOWN_MS)
 
 
 def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEvent, int]]]:
@@ -147,9 +171,3 @@ def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEven
     for event, hashed in fresh:
         stretches[event.timestamp_ms // length].append((event, hashed))
     return stretches.values()
-
-
-def _parse(name: bytes) -> _Field:
-    text = name.decode()
-    oldest, newest, size, _ = text.split(":")
-    return _Field(text, int(oldest), int(newest), int(size))

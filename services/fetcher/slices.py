@@ -63,6 +63,18 @@ def lateness(checkpoint: Checkpoint, late_window_ms: int) -> int:
     return min(max(seen, LEAST_LATENESS_MS), late_window_ms)
 
 
+def unread_ms(checkpoint: Checkpoint) -> int:
+    """Return a time before which nothing is unread, unless it arrives later; 0 when that is not known yet."""
+    current = checkpoint.open_slice
+    if checkpoint.sequence == 0:
+        return 0
+    if current is None or current.is_sweep or current.from_ms > checkpoint.watermark_ms or not current.in_order:
+        return checkpoint.watermark_ms
+    if not current.newest_ms and checkpoint.watermark_ms == checkpoint.swept_ms:
+        return 0  # of the first read, nothing but where it was told to begin: nobody knows where the first event is
+    return max(checkpoint.watermark_ms, current.newest_ms - CLOSE_MARGIN_MS)
+
+
 def advance(
     checkpoint: Checkpoint,
     current: OpenSlice,

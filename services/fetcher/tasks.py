@@ -7,21 +7,20 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-import msgspec
 import redis
 import structlog
 
 from services.fetcher.budget import ByteBudget
 from services.fetcher.fetch import GroupReader, now_ms
+from services.fetcher.notes import GroupNotes, note_gone
 from services.fetcher.owners import Owners
 from services.fetcher.patience import Patience
 from services.fetcher.schedule import Schedule
 from services.fetcher.start import first_start, start_of
-from shared import keys, metrics
+from shared import digests, keys, metrics
 from shared.aws import discovery
 from shared.aws.discovery import READABLE_CLASS
 from shared.aws.logs_api import FoundGroup, LogsApi
-from shared.books import GroupState
 from shared.errors import SourceError, TokenRefused
 from shared.messages import GroupRef
 from shared.queues import JobQueue
@@ -42,15 +41,25 @@ class Fetching:
     """What the tasks of one fetcher share. `once`: each group is read up to now, then its task ends."""
 
     def __init__(
-        self, queue: JobQueue, budget: ByteBudget, schedule: Schedule, stop: threading.Event, *, once: bool
+        self,
+        queue: JobQueue,
+        budget: ByteBudget,
+        schedule: Schedule,
+        stop: threading.Event,
+        *,
+        once: bool,
+        audit_window_ms: int = digests.DEFAULT_WINDOW_MS,
     ) -> None:
         self.queue = queue
         self.client: redis.Redis = queue.connection
         self.schedule = schedule
         self.once = once
+        self.audit_window_ms = audit_window_ms
         self.first_start_ms = first_start(self.client, now_ms())
         self.faults: dict[str, str] = {}
         """Why something cannot be read now, by what it is: "group G, source S, region eu-west-1"."""
+        self.retention_days: dict[str, int] = {}
+        """By group key: after so many days AWS deletes events of the group; 0: never."""
         self.owners = Owners()
         self._budget = budget
         self._stop = stop
@@ -102,6 +111,7 @@ class DiscoveryTask:
         self._region = api.region
         self._undecided: discovery.Discovered | None = None
         self._unreadable: set[str] = set()
+        self._has_looked = False
         self._patience = Patience(once=fetching.once)
         self._what = f"source {source.name}, region {api.region}"
         fetching.owners.expect(rank, api.region, source)
@@ -139,13 +149,24 @@ class DiscoveryTask:
             why = f"it is of class {log_class}, which CloudWatch Logs lets nobody read this way: only {READABLE_CLASS}"
             self._fetching.fault(f"group {name}, {self._what}", why)
         readable = {group.name: group for group in found.groups if group.name not in unreadable}
+        for group in readable.values():
+            key = keys.group_key(discovery.reference(group, self._region))
+            self._fetching.retention_days[key] = group.retention_days
         decided = [
             self._fetching.claim(self._rank, discovery.reference(group, self._region), partial(self._reader, group))
             for group in readable.values()
         ]
-        if not self._fetching.once and found.denied is None:
-            self._fetching.owners.release(self._rank, self._region, set(readable))
+        if found.denied is None:
+            self._let_go(set(readable))
         return all(decided)
+
+    def _let_go(self, readable: set[str]) -> None:
+        """Let go of groups that are not there any more, and note of them that they are gone."""
+        if not self._has_looked:
+            note_gone(self._fetching.client, self._source.name, self._region, readable)
+            self._has_looked = True
+        if not self._fetching.once:
+            self._fetching.owners.release(self._rank, self._region, readable)
 
     def _failed(self, error: SourceError) -> float | None:
         self._fetching.fault(self._what, str(error))
@@ -161,6 +182,7 @@ class DiscoveryTask:
             self._api,
             self._fetching.queue,
             start_ms=start_of(self._source, group, self._fetching.first_start_ms, now_ms()),
+            audit_window_ms=self._fetching.audit_window_ms,
         )
         return GroupTask(self._fetching, reader, f"group {group.name}, {self._what}")
 
@@ -175,12 +197,14 @@ class GroupTask:
         self._patience = Patience(once=fetching.once)
         self._what = what
         self._retired = False
-        self._note("")
+        self._notes = GroupNotes(fetching.client, reader, lambda: fetching.retention_days.get(reader.key, 0))
+        self._notes.write("")
 
-    def retire(self) -> None:
+    def retire(self, *, gone: bool = False) -> None:
         """Leave the group alone from now on: it is gone, or another source's."""
         self._retired = True
-        self._forgive()
+        self._fetching.fault(self._what, "")
+        self._notes.end(gone=gone)
 
     def __call__(self) -> float | None:
         if self._retired:
@@ -188,8 +212,9 @@ class GroupTask:
         pages_before = self._reader.pages
         try:
             if not self._fetching.may_go_on():
+                self._notes.refresh()
                 return PAUSED_SECONDS
-            more = self._reader.poll(PAGES_A_TURN, self._fetching.may_go_on)
+            more = self._reader.poll(PAGES_A_TURN, self._fetching.may_go_on, once=self._fetching.once)
         except SourceError as error:
             if self._reader.pages > pages_before and not isinstance(error, TokenRefused):
                 self._patience.succeeded()  # throttled after some pages, it must not wait ever longer between them
@@ -203,15 +228,16 @@ class GroupTask:
         self._patience.succeeded()
         self._forgive()
         if more:
+            self._notes.refresh()
             return 0.0 if self._fetching.may_go_on() else PAUSED_SECONDS
-        self._note("")
+        self._notes.write("")
         return None if self._fetching.once else self._reader.source.poll_interval / 1000
 
     def _failed(self, error: SourceError) -> float | None:
         delay = self._patience.failed(error)
         if error.lasting or delay is None or delay > SHORT_SECONDS:
             self._fetching.fault(self._what, str(error))
-            self._note(str(error))
+            self._notes.write(str(error))
         if self._retired:  # meanwhile: what it says does not matter any more
             self._forgive()
         return delay
@@ -219,18 +245,4 @@ class GroupTask:
     def _forgive(self) -> None:
         if self._what in self._fetching.faults:
             self._fetching.fault(self._what, "")
-            self._note("")
-
-    def _note(self, fault: str) -> None:
-        """Tell the operator how the group does; a Redis that is away hears it at the next poll."""
-        state = GroupState(
-            group=self.group,
-            source=self._reader.source.name,
-            fault=fault,
-            since_ms=now_ms(),
-            read_ms=self._reader.read_to_ms(),
-        )
-        try:
-            self._fetching.client.hset(keys.GROUPS, self._reader.key, msgspec.json.encode(state))
-        except redis.RedisError as error:
-            log.debug("state not noted", what=self._what, error=str(error))
+            self._notes.write("")

@@ -1,7 +1,6 @@
 """`cwpipe forwarder`: wiring, and the work until a signal."""
 
-from services.forwarder import forward
-from services.forwarder.analysisd import Analysisd
+from services.forwarder import forward, level
 from services.forwarder.forward import Forwarder
 from shared import logs, metrics, store
 from shared.queues import ENRICHED
@@ -17,6 +16,5 @@ def main(loaded: Loaded) -> None:
     store.verify(client, settings.redis_url)
     metrics.serve(settings.metrics_address, role="forwarder")
     runner = Runner(client, ENRICHED, role="forwarder", alive_file=settings.alive_file)
-    sink = Analysisd(settings.wazuh.queue_socket, settings.wazuh.confirm)
-    forward.use(Forwarder(client, sink, runner.beat, runner.stop))
+    forward.use(Forwarder(client, level.sink(settings.wazuh, client), runner.beat, runner.stop))
     runner.run()

@@ -9,6 +9,7 @@ Facts this rests on (measured on Linux 6.18 with the analysisd of Wazuh 4.14.7):
 - a restarted analysisd binds a new socket at the same path, while sends on the old connection are refused.
 """
 
+import contextlib
 import errno
 import fcntl
 import socket
@@ -18,12 +19,13 @@ from collections.abc import Sequence
 from time import monotonic, sleep
 from typing import Literal
 
+from services.forwarder.sink import SinkBusy, SinkUnavailable, Undeliverable
 from shared import receiver
-from shared.errors import CwpipeError
 
-#: A window ends after so many datagrams, or so much time of sending, whichever comes first; then it is confirmed.
-WINDOW = 1_000
-WINDOW_SECONDS = 1.0
+#: One call to `send` ends after so much time, so that the caller can give a sign of life.
+SENDING_SECONDS = 1.0
+#: Nor is anything left unconfirmed for much longer, however slowly a window fills.
+CONFIRM_SECONDS = 1.0
 #: A send that finds the receiver's queue full returns after this, so that a stop or a doubt is noticed.
 SEND_TIMEOUT_SECONDS = 0.25
 #: An event of 65,535 bytes has to fit; the kernel grants what net.core.wmem_max allows.
@@ -32,31 +34,26 @@ _TOO_LONG = errno.EMSGSIZE
 _FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM}
 
 
-class SinkUnavailable(CwpipeError):
-    """There is no receiver to send to, or it went away; says why and what to do. Waiting may help."""
-
-    exit_code = 3
-
-
-class SinkBusy(CwpipeError):
-    """The receiver lives and does not read. Waiting may help."""
-
-
-class Undeliverable(CwpipeError):
-    """This one datagram will never be taken."""
-
-
 class Analysisd:
-    """Not safe between threads. No method blocks for much longer than a second."""
+    """The sink of the levels `read` and `sent`. Not safe between threads; no method blocks for much longer than a second."""
 
     def __init__(self, path: str, confirm: Literal["read", "sent"]) -> None:
         self.path = path
         self._confirm = confirm
         self._socket: socket.socket | None = None
         self._identity = (0, 0)
+        self._unconfirmed = 0
+        self._confirmed_at = monotonic()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was sent is confirmed."""
+        return not self._unconfirmed
 
     def connect(self) -> None:
-        """Be connected to whatever is bound at the path now. Raises SinkUnavailable."""
+        """Be connected to whatever is bound at the path now, once all that was sent is confirmed. Raises SinkUnavailable."""
+        if self._unconfirmed:
+            return  # what a receiver had when we turned from it could not be confirmed any more
         try:
             identity = receiver.identity(self.path)
             if self._socket is not None and identity == self._identity:
@@ -76,16 +73,17 @@ class Analysisd:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+        self._unconfirmed = 0
 
-    def send(self, datagrams: Sequence[bytes], start: int) -> int:
-        """Send from index `start` until a window is full; return the index after the last one sent.
+    def send(self, datagrams: Sequence[bytes], start: int, limit: int) -> int:
+        """Send at most `limit` from index `start` on; return the index after the last one sent.
 
         Raises SinkBusy when the receiver's queue is full and nothing could be sent, SinkUnavailable when the receiver
         is gone, and Undeliverable for a datagram that is too long for this machine.
         """
         assert self._socket is not None, "connect() comes first"
         send = self._socket.send
-        at, end, until = start, min(start + WINDOW, len(datagrams)), monotonic() + WINDOW_SECONDS
+        at, end, until = start, min(start + limit, len(datagrams)), monotonic() + SENDING_SECONDS
         try:
             while at < end:
                 send(datagrams[at])
@@ -93,26 +91,35 @@ class Analysisd:
                 if monotonic() > until:  # looked at each time: every send may take as long as its time limit
                     break
         except OSError as error:
-            if at > start:
-                return at  # what was sent waits for its confirmation; whatever is wrong will be met again
-            if error.errno == _TOO_LONG:
-                raise Undeliverable(
-                    f"a datagram of {len(datagrams[at])} bytes is too long here: raise net.core.wmem_max"
-                ) from None
-            raise self._failure(error) from None
+            if at == start:
+                if error.errno == _TOO_LONG:
+                    raise Undeliverable(
+                        f"a datagram of {len(datagrams[at])} bytes is too long here: raise net.core.wmem_max"
+                    ) from None
+                raise self._failure(error) from None
+            # What was sent waits for its confirmation; whatever is wrong will be met again.
+        self._unconfirmed += at - start
         return at
 
-    def confirm(self) -> None:
-        """Return when everything sent on this connection is confirmed at the level asked for.
+    def confirm(self, *, wait: bool) -> int:
+        """Return how many datagrams sent on this connection are confirmed now at the level asked for: all or none.
 
-        Raises SinkBusy when the receiver has not read it yet, and SinkUnavailable when it is gone, so that nobody
-        knows whether it has.
+        Raises SinkBusy when the receiver has not read it yet, and SinkUnavailable when it is gone, so that nobody knows
+        whether it has.
         """
-        if self._confirm == "sent":
-            return
-        self._wait_until_read()
-        self._probe()
-        self._wait_until_read()
+        if self._confirm == "read":
+            if not wait and monotonic() - self._confirmed_at < CONFIRM_SECONDS:
+                return 0  # proving it takes some system calls and the receiver's turn: once a window is enough
+            self._wait_until_read()
+            self._probe()
+            self._wait_until_read()
+        confirmed, self._unconfirmed, self._confirmed_at = self._unconfirmed, 0, monotonic()
+        return confirmed
+
+    def prove_alive(self) -> None:
+        """Return when the receiver connected to lives. Raises SinkUnavailable when it does not, or was replaced."""
+        with contextlib.suppress(SinkBusy):  # its queue is full: it has one
+            self._probe()
 
     def _probe(self) -> None:
         assert self._socket is not None

@@ -1,30 +1,32 @@
-"""The stage: send every datagram of a batch, have it confirmed, record how far, and acknowledge the batch last."""
+"""The stage: send the datagrams of a batch, record what is confirmed as it comes, and acknowledge the batch last.
+
+Sending goes on while evidence for what was sent before is awaited. At no time are more than WINDOW datagrams sent and
+not recorded as confirmed: that many a killed forwarder may repeat.
+"""
 
 import threading
 import time
-from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 import redis
-import structlog
-from redis.client import Pipeline
 
-from services.forwarder.analysisd import WINDOW, Analysisd, SinkBusy, SinkUnavailable, Undeliverable
-from shared import books, codec, dead_letters, keys, metrics, queues
+from services.forwarder.progress import Progress
+from services.forwarder.sink import WINDOW, Sink, SinkBusy, SinkUnavailable, Undeliverable
+from services.forwarder.waiting import Waiting
+from shared import codec, dead_letters, metrics, queues
 from shared.errors import PoisonMessage
-from shared.messages import DeadLetter, EnrichedBatch
+from shared.messages import EnrichedBatch
 from shared.queues import ENRICHED
 
-#: Between two looks at a receiver that is not there.
+#: Between two looks at a receiver that is not there, or that what it was sent may be lost in.
 ABSENT_SECONDS = 0.25
-#: What keeps us waiting is said at once and then so often.
-REMIND_SECONDS = 60.0
-#: A stop gives the receiver so long to read what it was sent, so that it need not be sent again.
+#: Between two tries to send to a receiver that is full.
+FULL_SECONDS = 0.02
+#: A stop gives the receiver so long to get through what it was sent, so that it need not be sent again.
 CONFIRM_ON_STOP_SECONDS = 3.0
-
-log = structlog.get_logger()
 
 
 class Stopping(Exception):
@@ -34,14 +36,13 @@ class Stopping(Exception):
 class Forwarder:
     """Sends batches to one sink. `beat` is called at least every second or so while a batch is in hand."""
 
-    def __init__(self, client: redis.Redis, sink: Analysisd, beat: Callable[[], None], stop: threading.Event) -> None:
+    def __init__(self, client: redis.Redis, sink: Sink, beat: Callable[[], None], stop: threading.Event) -> None:
         self._client = client
         self._sink = sink
         self._beat = beat
         self._stop = stop
-        self._waiting_since: float | None = None
-        self._reminded_at = 0.0
         self._stop_at = 0.0
+        self._waiting = Waiting()
 
     def forward(self, batch_id: str, facts: dict[str, Any]) -> Any:
         """Deliver one batch; return when all of it is confirmed and acknowledged, or give it back on a stop.
@@ -58,132 +59,119 @@ class Forwarder:
             dead_letters.bury(self._client, ENRICHED, batch_id, payload, facts, str(poison))
             return None
         try:
-            self._deliver(batch, len(payload))
+            self._deliver(batch, Progress(self._client, batch, len(payload)))
         except Stopping:
+            self._sink.close()
             return queues.GIVE_BACK
+        except BaseException:
+            self._sink.close()  # what it still waits for is no part of the next batch
+            raise
         return None
 
-    def _deliver(self, batch: EnrichedBatch, size: int) -> None:
-        stored = self._stored_progress(batch.batch_id)
-        offset = int(stored or 0)
+    def _deliver(self, batch: EnrichedBatch, progress: Progress) -> None:
         if queues.times_interrupted():
-            self._book_sent_again(batch, min(WINDOW, len(batch.datagrams) - offset))
-        while True:
-            try:
-                reached = self._window(batch, offset)
-                done = self._record(batch, size, stored, offset, reached)
-            except Undeliverable as refused:
-                reached = offset + 1
-                done = self._record(batch, size, stored, offset, reached, refusal=str(refused))
-            if done and reached == len(batch.datagrams):
-                metrics.LAG.set(time.time() - batch.newest_ms / 1000)
-                return
-            if done:
-                stored, offset = b"%d" % reached, reached
+            progress.book_sent_again(min(WINDOW, len(batch.datagrams) - progress.offset))
+        flight = _Flight(progress.offset)
+        while not progress.is_complete:
+            self._check(progress, flight)
+            self._step(batch, progress, flight)
+            if self._record(progress, flight):
                 continue
-            self._book_sent_again(batch, reached - offset)
-            if queues.take(self._client, ENRICHED, batch.batch_id) is None:
+            progress.book_sent_again(flight.reached - progress.offset)
+            self._sink.close()
+            if not progress.load():
                 return  # another forwarder took over, and finished it
-            stored = self._stored_progress(batch.batch_id)
-            offset = int(stored or 0)
+            flight = _Flight(progress.offset)
+        metrics.LAG.set(time.time() - batch.newest_ms / 1000)
 
-    def _window(self, batch: EnrichedBatch, offset: int) -> int:
-        """Send and confirm one window from `offset` on, however long it takes; return the offset reached."""
-        reached = offset
-        began = monotonic()
-        while True:
-            self._check(batch, unconfirmed=reached - offset)
-            try:
-                if reached == offset:
-                    self._sink.connect()
-                    reached = self._sink.send(batch.datagrams, offset)
-                self._sink.confirm()
-            except SinkBusy as busy:
-                self._wait(str(busy), 0.0)  # the sink has waited already
-            except SinkUnavailable as gone:
-                # What was sent of this window may or may not have been read: send it again, to whoever comes.
-                self._book_sent_again(batch, reached - offset)
-                reached = offset
-                self._wait(str(gone), ABSENT_SECONDS)
-            else:
-                self._receiver_is_back()
-                metrics.CONFIRM.observe(monotonic() - began)
-                return reached
-
-    def _record(
-        self, batch: EnrichedBatch, size: int, stored: bytes | None, offset: int, reached: int, refusal: str = ""
-    ) -> bool:
-        """Record the window [offset, reached); with the last one, acknowledge the batch. False: somebody else did."""
-        events = _events(batch, offset, reached)
-        place = keys.progress(batch.batch_id)
-
-        def record(pipe: Pipeline) -> None:
-            books.record(pipe, keys.group_key(batch.group), {"dead_lettered" if refusal else "delivered": events})
-            if refusal:
-                letter = DeadLetter(
-                    reason=refusal,
-                    at_ms=int(time.time() * 1000),
-                    group=batch.group,
-                    payload=batch.datagrams[offset],
-                    events=events,
-                )
-                dead_letters.add(pipe, f"{batch.batch_id}-d{offset}", letter)
-            if reached == len(batch.datagrams):
-                pipe.delete(place)
-            else:
-                pipe.set(place, reached)
-
-        if reached == len(batch.datagrams):
-            done = queues.finish(self._client, ENRICHED, batch.batch_id, size, record, unchanged=(place, stored))
+    def _step(self, batch: EnrichedBatch, progress: Progress, flight: "_Flight") -> None:
+        """Send what may be sent now, and take note of what is confirmed by now; wait if there is nothing to send."""
+        try:
+            self._sink.connect()
+            can_send = self._send(batch, flight, min(progress.offset + WINDOW, len(batch.datagrams)))
+            flight.confirm(self._sink.confirm(wait=not can_send))
+        except SinkBusy as busy:
+            self._wait(str(busy), FULL_SECONDS)
+        except SinkUnavailable as gone:
+            # What was sent and not confirmed may or may not have got through: send it again, to whoever comes.
+            progress.book_sent_again(flight.reached - flight.confirmed)
+            flight.restart()
+            self._wait(str(gone), ABSENT_SECONDS)
         else:
-            done = queues.note(self._client, ENRICHED, batch.batch_id, record, unchanged=(place, stored))
-        if done and refusal:
-            log.error("a datagram cannot be sent and became a dead letter", batch=batch.batch_id, why=refusal)
-            metrics.EVENTS_DEAD.labels("too_long").inc(events)
-        elif done:
-            metrics.EVENTS_DELIVERED.inc(events)
-        return done
+            self._waiting.is_over()
 
-    def _stored_progress(self, batch_id: str) -> bytes | None:
-        stored = self._client.get(keys.progress(batch_id))
-        return stored if isinstance(stored, bytes) else None
+    def _send(self, batch: EnrichedBatch, flight: "_Flight", end: int) -> bool:
+        """Send datagrams before the index `end`, if that may be; say whether more could be sent at once."""
+        if flight.reached >= end or flight.refusal or self._stop.is_set():
+            return False
+        try:
+            flight.sent(self._sink.send(batch.datagrams, flight.reached, end - flight.reached))
+        except SinkBusy:
+            if not flight.unconfirmed:
+                raise
+            return False  # a receiver that is full is left to what it has
+        except Undeliverable as refused:
+            flight.refusal = str(refused)
+        return flight.reached < end and not flight.refusal
 
-    def _book_sent_again(self, batch: EnrichedBatch, datagrams: int) -> None:
-        if datagrams > 0:
-            self._client.hincrby(keys.books(keys.group_key(batch.group)), "sent_again", datagrams)
-            metrics.DATAGRAMS_SENT_AGAIN.inc(datagrams)
+    def _record(self, progress: Progress, flight: "_Flight") -> bool:
+        """Record what is confirmed, and then a datagram that will never be taken. False: somebody else works on it."""
+        if flight.confirmed > progress.offset and not progress.deliver(flight.confirmed):
+            return False
+        if flight.refusal and not flight.unconfirmed:
+            if not progress.refuse(flight.refusal):
+                return False
+            flight.skip()
+        return True
 
-    def _check(self, batch: EnrichedBatch, unconfirmed: int) -> None:
-        """Stop here if asked to, at once with nothing unconfirmed, else when the receiver had time to read it."""
+    def _check(self, progress: Progress, flight: "_Flight") -> None:
+        """Stop here if asked to, at once with nothing unconfirmed, else when the receiver had time for it."""
         if self._stop.is_set():
-            self._stop_at = self._stop_at or monotonic() + (CONFIRM_ON_STOP_SECONDS if unconfirmed else 0)
-            if not unconfirmed or monotonic() > self._stop_at:
-                self._book_sent_again(batch, unconfirmed)
+            self._stop_at = self._stop_at or monotonic() + (CONFIRM_ON_STOP_SECONDS if flight.unconfirmed else 0)
+            if not flight.unconfirmed or monotonic() > self._stop_at:
+                progress.book_sent_again(flight.unconfirmed)
                 raise Stopping
         self._beat()
 
     def _wait(self, why: str, seconds: float) -> None:
-        now = monotonic()
-        if self._waiting_since is None:
-            self._waiting_since = now
-        elif now - self._waiting_since > 1.0 and now - self._reminded_at > REMIND_SECONDS:
-            log.warning("waiting for the receiver", why=why, seconds=round(now - self._waiting_since))
-            self._reminded_at = now
+        self._waiting.goes_on(why)
         if not self._stop.is_set():
             self._stop.wait(seconds)
 
-    def _receiver_is_back(self) -> None:
-        if self._waiting_since is not None:
-            waited = monotonic() - self._waiting_since
-            metrics.RECEIVER_WAIT.inc(waited)
-            if self._reminded_at > self._waiting_since:
-                log.info("the receiver reads again", seconds=round(waited))
-            self._waiting_since, self._reminded_at = None, 0.0
 
+class _Flight:
+    """What is on its way of one batch: the datagrams from index `confirmed` to before index `reached`."""
 
-def _events(batch: EnrichedBatch, start: int, end: int) -> int:
-    """Return how many events end with a datagram in [start, end)."""
-    return end - start - (bisect_left(batch.continued, end) - bisect_left(batch.continued, start))
+    def __init__(self, offset: int) -> None:
+        self.confirmed = offset
+        self.reached = offset
+        self.refusal = ""
+        """Why the datagram at `reached` will never be taken."""
+        self._sent: deque[tuple[int, float]] = deque()
+
+    @property
+    def unconfirmed(self) -> int:
+        return self.reached - self.confirmed
+
+    def sent(self, reached: int) -> None:
+        self.reached = reached
+        self._sent.append((reached, monotonic()))
+
+    def confirm(self, datagrams: int) -> None:
+        self.confirmed += datagrams
+        now = monotonic()
+        while self._sent and self._sent[0][0] <= self.confirmed:
+            metrics.CONFIRM.observe(now - self._sent.popleft()[1])
+
+    def restart(self) -> None:
+        """Go back to the first datagram that is not confirmed."""
+        self.reached, self.refusal = self.confirmed, ""
+        self._sent.clear()
+
+    def skip(self) -> None:
+        """Go on behind the datagram that was refused."""
+        self.confirmed = self.reached = self.reached + 1
+        self.refusal = ""
 
 
 _forwarder: Forwarder | None = None

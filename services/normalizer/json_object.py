@@ -21,21 +21,27 @@ BLANKS = bytes(range(0x21)) + b"\xef\xbb\xbf"
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?[\x00-\x20]*(\{[\x00-\x20]*(?:"|\}[\x00-\x20]*\Z))')
 
 
-class _Anything(msgspec.Struct):
-    """An object with whatever members: msgspec checks and skips them, which is the cheapest way to validate."""
+class Members(msgspec.Struct):
+    """An object with whatever members: msgspec checks and skips them, which is the cheapest way to validate.
+
+    The two by which an object can be told to hold a line of text are found on the way.
+    """
+
+    log: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    message: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="MESSAGE")
 
 
-_VALIDATE = msgspec.json.Decoder(_Anything).decode
+_VALIDATE = msgspec.json.Decoder(Members).decode
 
 # Whether a body may hold a reserved word in any case, or a number that is too long, is asked of one translated copy.
 # It holds one letter for every two at the same place of the two words, so that one search finds both of them, and 0 for
-# what numbers consist of, but for the `e`. cJSON takes 63 characters of a number and then expects it to end; of 64
-# characters, at least 31 in a row are no `e`.
+# what numbers consist of, but for the `e`.
 _FOLD = bytes(range(256)).lower()
 for _one, _other in zip(*reserved.WORDS, strict=False):
     _FOLD = _FOLD.replace(_FOLD[_one : _one + 1], _FOLD[_other : _other + 1])
 _FOLD = bytes(ord("0") if byte in b"0123456789+-." else letter for byte, letter in enumerate(_FOLD))
 _FOLDED_WORD = reserved.WORDS[0].translate(_FOLD)
+# cJSON takes 63 characters of a number and then expects it to end; of 64 characters, at least 31 in a row are no `e`.
 _FOLDED_NUMBER = b"0" * 31
 _LONG_NUMBER = re.compile(rb"[0-9+\-.eE]{64}")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
@@ -51,10 +57,19 @@ def start(log: bytes, position: int = 0) -> int:
 
 def protected(body: bytes) -> bytes | None:
     """Return the object `body`, its reserved keys renamed. None: it is no object, or none that cJSON is sure to read."""
+    return None if members_of(body) is None else guarded(body)
+
+
+def members_of(body: bytes) -> Members | None:
+    """Return what tells an object that holds a line of text. None: `body` is no object."""
     try:
-        _VALIDATE(body)
+        return _VALIDATE(body)
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def guarded(body: bytes) -> bytes | None:
+    """Return the object `body`, which is valid, its reserved keys renamed. None: cJSON is not sure to read it."""
     folded = body.translate(_FOLD)
     if folded.find(_FOLDED_NUMBER) >= 0 and _LONG_NUMBER.search(_STRING.sub(b"", body)):
         return None

@@ -7,6 +7,7 @@ from services.normalizer.wire import MAX_LOCATION_BYTES
 
 #: What Wazuh's own module sends, and what our locations begin with: a first `[` or `(` would speak for an agent.
 PLAIN = "Wazuh-AWS"
+DEFAULT = PLAIN + ":{region}:{log_group}:{log_stream}"
 
 # In alerts.log a line break in a location would begin a line of the writer's choice, the others move the cursor of
 # whoever reads it.
@@ -15,14 +16,23 @@ _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 # Wazuh 4 unescapes `||`, Wazuh 5 only `|:`, so no spelling of `|` means the same to both. After a `->` analysisd looks
 # for the name of a module: `->ossec-keepalive` would hide every event of the stream from alerts and archives.
 _REPLACED = (("|", "\u00a6"), ("->", "\u2192"))
+_FIELD = re.compile(r"\{(\w+)\}")
 
 
-def location_of(region: str, log_group: str, log_stream: str) -> str:
-    """Return `Wazuh-AWS:{region}:{log_group}:{log_stream}`, unescaped, at most MAX_LOCATION_BYTES of UTF-8.
+def location_of(region: str, log_group: str, log_stream: str, account: str = "", template: str = DEFAULT) -> str:
+    """Return `template` filled in, unescaped, at most MAX_LOCATION_BYTES of UTF-8.
 
-    Control characters are removed, `|` becomes U+00A6 and `->` becomes U+2192.
+    Control characters are removed, `|` becomes U+00A6 and `->` becomes U+2192. What would then be empty, or speak for an
+    agent, begins with `Wazuh-AWS`. Raises KeyError for a field that the settings do not allow.
     """
-    location = _CONTROLS.sub("", f"{PLAIN}:{region}:{log_group}:{log_stream}")
+    values = {"region": region, "account": account, "log_group": log_group, "log_stream": log_stream}
+    # In one pass, so that no name can bring along a field of its own.
+    location = _CONTROLS.sub("", _FIELD.sub(lambda field: values[field[1]], template))
     for old, new in _REPLACED:
         location = location.replace(old, new)
-    return fit(visible(location), MAX_LOCATION_BYTES)
+    location = visible(location)
+    if not location:
+        location = PLAIN
+    elif location[0] in "[(":
+        location = f"{PLAIN}:{location}"
+    return fit(location, MAX_LOCATION_BYTES)

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
-from services.normalizer.location import location_of
+from services.normalizer.location import DEFAULT, location_of
 from services.normalizer.text import fit, visible
 from services.normalizer.wire import header
 from shared.messages import GroupRef, LogEvent
@@ -16,6 +16,8 @@ MAX_NAME_BYTES = 2_048
 MAX_ID_BYTES = 128
 #: Streams whose prepared bytes are kept, of all groups together: they are unlimited, a kilobyte each is not.
 MAX_ORIGINS = 8_192
+#: Seconds whose text is kept: a batch has events of a few.
+MAX_SECONDS = 1_024
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND = -62_135_596_800
@@ -24,20 +26,34 @@ _ENCODE = msgspec.json.Encoder().encode
 _MILLISECONDS = tuple(b".%03dZ" % number for number in range(1_000))
 
 
+class _Seconds(dict[int, bytes]):
+    """Seconds since 1970 -> ISO date and time, in the years 1 to 9999. A hit costs less than a call."""
+
+    def __missing__(self, seconds: int) -> bytes:
+        if len(self) >= MAX_SECONDS:
+            self.clear()
+        moment = _EPOCH + timedelta(seconds=min(max(seconds, _FIRST_SECOND), _LAST_SECOND))
+        text = self[seconds] = moment.isoformat()[:19].encode()
+        return text
+
+
+_SECONDS = _Seconds()
+
+
 class Origin:
     """One stream: the header of its datagrams, and its share of the `cloudwatch` object."""
 
     __slots__ = ("_members", "_start", "header")
 
-    def __init__(self, group: GroupRef, log_stream: str) -> None:
-        self.header = header(location_of(group.region, group.log_group, log_stream))
-        self._members = b'{"cloudwatch":{"account_id":%b,"region":%b,"log_group":%b,"log_stream":%b,"event_id":' % (
+    def __init__(self, group: GroupRef, log_stream: str, template: str = DEFAULT) -> None:
+        self.header = header(location_of(group.region, group.log_group, log_stream, group.account_id, template))
+        self._members = b'"cloudwatch":{"account_id":%b,"region":%b,"log_group":%b,"log_stream":%b,"event_id":' % (
             _json(group.account_id, MAX_ID_BYTES),
             _json(group.region, MAX_ID_BYTES),
             _json(group.log_group, MAX_NAME_BYTES),
             _json(log_stream, MAX_NAME_BYTES),
         )
-        self._start = self.header + self._members
+        self._start = self.header + b"{" + self._members
 
     def datagram(self, event: LogEvent, body: bytes, preamble: bytes = b"", truncated: bytes = b"") -> bytes:
         """Return the datagram of the JSON object `body`, with `cloudwatch` as its first member.
@@ -45,30 +61,42 @@ class Origin:
         `preamble` goes before the object, `truncated`, a JSON list, into its origin. Times are ISO strings: Wazuh would
         print a number of milliseconds as "1767225600123.000000".
         """
-        timestamp, ingested = event.timestamp_ms, event.ingestion_ms
-        return b"".join(
-            (
-                self.header + preamble + self._members if preamble else self._start,
-                id_of(event),
-                b',"timestamp":"',
-                _second(timestamp // 1_000),
-                _MILLISECONDS[timestamp % 1_000],
-                b'","ingestion_time":"',
-                _second(ingested // 1_000),
-                _MILLISECONDS[ingested % 1_000],
-                b'","truncated":' + truncated if truncated else b'"',
-                b"}," if ord('"') in body else b"}",
-                body[1:],
-            )
+        start = self.header + preamble + b"{" + self._members if preamble else self._start
+        return _with_origin(start, event, body, truncated)
+
+    def finding(self, event: LogEvent, body: bytes, truncated: bytes = b"") -> bytes:
+        """Return the datagram of an AWS envelope: `integration` first, then `cloudwatch`, then the members of `body`."""
+        return _with_origin(self.header + b'{"integration":"aws",' + self._members, event, body, truncated)
+
+
+def _with_origin(start: bytes, event: LogEvent, body: bytes, truncated: bytes) -> bytes:
+    timestamp, ingested = event.timestamp_ms, event.ingestion_ms
+    return b"".join(
+        (
+            start,
+            id_of(event),
+            b',"timestamp":"',
+            _SECONDS[timestamp // 1_000],
+            _MILLISECONDS[timestamp % 1_000],
+            b'","ingestion_time":"',
+            _SECONDS[ingested // 1_000],
+            _MILLISECONDS[ingested % 1_000],
+            b'","truncated":' + truncated if truncated else b'"',
+            b"}," if ord('"') in body else b"}",
+            body[1:],
         )
+    )
 
 
 def id_of(event: LogEvent) -> bytes:
     """Return the event id as a JSON string: digits, whatever AWS may one day send instead."""
-    event_id = event.event_id
-    if event_id.isascii() and "\0" not in event_id and len(event_id) <= MAX_ID_BYTES:
-        return _ENCODE(event_id)
-    return _json(event_id, MAX_ID_BYTES)
+    try:
+        event_id = _ENCODE(event.event_id)
+    except UnicodeEncodeError:
+        return _json(event.event_id, MAX_ID_BYTES)
+    if len(event_id) > MAX_ID_BYTES or ord("\\") in event_id:
+        return _json(event.event_id, MAX_ID_BYTES)
+    return event_id
 
 
 def _json(name: str, max_bytes: int) -> bytes:
@@ -76,14 +104,7 @@ def _json(name: str, max_bytes: int) -> bytes:
     return _ENCODE(fit(visible(name), max_bytes))
 
 
-@lru_cache(maxsize=1_024)
-def _second(seconds: int) -> bytes:
-    """Return the ISO date and time of `seconds` since 1970, in the years 1 to 9999."""
-    moment = _EPOCH + timedelta(seconds=min(max(seconds, _FIRST_SECOND), _LAST_SECOND))
-    return moment.isoformat()[:19].encode()
-
-
 @lru_cache(maxsize=MAX_ORIGINS)
-def origin_of(group: GroupRef, log_stream: str) -> Origin:
+def origin_of(group: GroupRef, log_stream: str, template: str = DEFAULT) -> Origin:
     """Return the origin of a stream, built at the first call for it."""
-    return Origin(group, log_stream)
+    return Origin(group, log_stream, template)

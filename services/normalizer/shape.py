@@ -1,26 +1,27 @@
 """What becomes of one event: the datagrams that analysisd will be sent, or nothing where a rule discards it."""
 
-from msgspec import Struct
+from collections.abc import Callable
+from functools import partial
 
-from services.normalizer import json_object, oversize, predecode, wire
-from services.normalizer.location import PLAIN
-from services.normalizer.origin import Origin, id_of, origin_of
+from msgspec import UNSET
+
+from services.normalizer import datagrams, json_object, predecode, wire
+from services.normalizer.datagrams import Shaped
+from services.normalizer.families.family import EventChannel, Findings, Shape
+from services.normalizer.location import DEFAULT, PLAIN
+from services.normalizer.origin import origin_of
+from services.normalizer.recognise import Recogniser, record_of
+from services.normalizer.restore import lines, wrappers
 from services.normalizer.rules import Rules
-from services.normalizer.text import clean, cut
-from services.normalizer.wire import MAX_DATAGRAM_BYTES
+from services.normalizer.text import clean
 from shared.messages import GroupRef, LogEvent
 from shared.settings.model import Source
 
-
-class Shaped(Struct, frozen=True, gc=False):
-    """The datagrams of one event, in the order to send them; none: a rule of its source discards it."""
-
-    datagrams: tuple[bytes, ...]
-    oversize: bool = False
-    """It was too long for one datagram: a text came to be several, a JSON object has shortened strings."""
-
+__all__ = ["DISCARDED", "Shaped", "Shaper"]
 
 DISCARDED = Shaped(())
+
+_RAW_HEADER = wire.header(PLAIN)
 
 
 class Shaper:
@@ -29,51 +30,103 @@ class Shaper:
     def __init__(self, group: GroupRef, source: Source) -> None:
         """Raise SettingsError when a rule of `source` cannot be compiled."""
         self._group = group
+        # The default is left out: a shorter key is found in less time.
+        named = {} if source.location == DEFAULT else {"template": source.location}
+        self._origin_of = partial(origin_of, group, **named)
         self._rules = Rules(source)
-        self._raw_header = wire.header(PLAIN) if source.format == "raw" else b""
+        self._recogniser = Recogniser(group, source)
+        self._form = self._form_of(source)
+
+    def _form_of(self, source: Source) -> Callable[[LogEvent, bytes], Shaped]:
+        """Decide what every event of the group goes through."""
+        if source.format == "raw":
+            return _raw
+        if source.format == "text":
+            return self._as_logged
+        if source.format == "json":
+            return self._as_object
+        return self._recognised if self._recogniser.exist else self._restored
 
     def shape(self, event: LogEvent) -> Shaped:
         """Return what is sent for `event`, whatever it holds."""
         if self._rules.exist and not self._rules.keep(event.message):
             return DISCARDED
-        log = clean(event.message)
-        if self._raw_header:
-            return _text(self._raw_header, log, event)
-        origin = origin_of(self._group, event.log_stream)
+        return self._form(event, clean(event.message))
+
+    def _recognised(self, event: LogEvent, log: bytes) -> Shaped:
+        """Shape an event of a group that permits a family; what is of none goes the way of any other group's."""
+        if log[:1] != b"{":
+            found = self._recogniser.of_line(log, event)
+            return (found and self._of_family(event, found)) or self._restored(event, log)
+        record = record_of(log)
+        body = json_object.guarded(log) if record is not None else None
+        if record is None or body is None:
+            return self._restored(event, log)
+        found = self._recogniser.of_object(record, event)
+        shaped = found and self._of_family(event, found)
+        if not shaped and "log" not in record and "MESSAGE" not in record:  # so that it is not read once more
+            shaped = datagrams.of_object(self._origin_of(event.log_stream), b"", body, event)
+        return shaped or self._restored(event, log)
+
+    def _of_family(self, event: LogEvent, found: Shape) -> Shaped | None:
+        if isinstance(found, Findings):
+            return datagrams.of_findings(self._origin_of(event.log_stream), found.records, event)
+        if isinstance(found, EventChannel):
+            return datagrams.of_event_channel(self._origin_of(event.log_stream), found)
+        return self._as_logged(event, found.log)
+
+    def _restored(self, event: LogEvent, log: bytes) -> Shaped:
+        """Shape an event of any group: the line in a wrapper, and a line as Wazuh's decoders know it."""
+        if log[:2] == b'{"':
+            return self._opened(event, log, 0)
+        if log[10:11] == b"T" or log[:1] == b"<" or lines.ESCAPE in log:  # an ISO stamp, a priority, a colour
+            line = lines.restored(log)
+            if line is not log:
+                return self._as_logged(event, line)
+        place = predecode.find_object(log)
+        if place == predecode.NOWHERE:
+            return datagrams.of_text(self._origin_of(event.log_stream).header, log, event)
+        preamble = predecode.preamble(log, place) if place > 0 else b""
+        if place == predecode.UNSAFE or preamble:
+            return self._marked(event, log, place)
+        return self._opened(event, log, place)
+
+    def _opened(self, event: LogEvent, log: bytes, place: int) -> Shaped:
+        """Shape what looks like an object, behind nothing but white space, or the line in it."""
+        body = log[place:] if place else log
+        members = json_object.members_of(body)
+        if members is None:
+            return datagrams.of_wrapped(self._origin_of(event.log_stream), log, event)
+        if members.log is not UNSET or members.message is not UNSET:
+            line = wrappers.opened(body, event.timestamp_ms)
+            if line is not None:
+                return self._as_logged(event, lines.restored(line))
+        guarded = json_object.guarded(body)
+        shaped = guarded and datagrams.of_object(self._origin_of(event.log_stream), b"", guarded, event)
+        return shaped or datagrams.of_wrapped(self._origin_of(event.log_stream), log, event)
+
+    def _as_logged(self, event: LogEvent, log: bytes) -> Shaped:
+        """Shape an event as it is: an object with its origin, a text as a text."""
         place = 0 if log[:2] == b'{"' else predecode.find_object(log)
         if place == predecode.NOWHERE:
-            return _text(origin.header, log, event)
+            return datagrams.of_text(self._origin_of(event.log_stream).header, log, event)
+        return self._marked(event, log, place)
+
+    def _as_object(self, event: LogEvent, log: bytes) -> Shaped:
+        """Shape an event as an object with its origin, whatever it is."""
+        place = 0 if log[:2] == b'{"' else predecode.find_object(log)
+        if place == predecode.NOWHERE:
+            return datagrams.of_wrapped(self._origin_of(event.log_stream), log, event)
+        return self._marked(event, log, place)
+
+    def _marked(self, event: LogEvent, log: bytes, place: int) -> Shaped:
+        """Give the object at `place` of `log` its origin; what is not sure to be one is wrapped."""
+        origin = self._origin_of(event.log_stream)
         body = json_object.protected(log[place:]) if place != predecode.UNSAFE else None
-        if body is None:
-            return _wrapped(origin, log, event)
-        preamble = predecode.preamble(log, place) if place else b""
-        return _object(origin, preamble, body, event) or _wrapped(origin, log, event)
+        preamble = predecode.preamble(log, place) if place > 0 else b""
+        shaped = datagrams.of_object(origin, preamble, body, event) if body is not None else None
+        return shaped or datagrams.of_wrapped(origin, log, event)
 
 
-def _text(header: bytes, log: bytes, event: LogEvent) -> Shaped:
-    room = MAX_DATAGRAM_BYTES - len(header)
-    if len(log) <= room:
-        return Shaped((header + log,))
-    return Shaped(tuple(header + part for part in oversize.split(log, room, id_of(event)[1:-1])), oversize=True)
-
-
-def _object(origin: Origin, preamble: bytes, body: bytes, event: LogEvent) -> Shaped | None:
-    """Return the object with its origin, shortened if it must be. None: it cannot keep its shape."""
-    datagram = origin.datagram(event, body, preamble)
-    if len(datagram) <= MAX_DATAGRAM_BYTES:
-        return Shaped((datagram,))
-    room = MAX_DATAGRAM_BYTES - len(origin.datagram(event, b"{}", preamble, truncated=b"[]"))
-    shortened = oversize.shorten(body, room)
-    if shortened is None:
-        return None
-    body, truncated = shortened
-    return Shaped((origin.datagram(event, body, preamble, truncated),), oversize=True)
-
-
-def _wrapped(origin: Origin, log: bytes, event: LogEvent) -> Shaped:
-    """Return the log as the member `message` of an object of ours; too long, it is shortened as any string is."""
-    body = json_object.wrapped(log[: cut(log, MAX_DATAGRAM_BYTES)])
-    shaped = _object(origin, b"", body, event)
-    if shaped is None:
-        raise AssertionError("one long string can always be shortened")
-    return shaped
+def _raw(event: LogEvent, log: bytes) -> Shaped:
+    return datagrams.of_text(_RAW_HEADER, log, event)

@@ -9,6 +9,9 @@ MAX_DATAGRAM_BYTES = 65_535
 #: analysisd keeps this much of a location, counted after `|:` has become `:`, and cuts a longer one in silence.
 MAX_LOCATION_BYTES = 8_450
 
+#: The queue byte of Windows events, in the place of the `1`.
+EVENT_CHANNEL = b"f"
+
 
 def header(location: str) -> bytes:
     """Return the bytes before the log. `location` may hold any character but NUL and `|`."""

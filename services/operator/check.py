@@ -8,13 +8,13 @@ from pathlib import Path
 
 import redis
 
-from shared import receiver, store
+from shared import receiver, risks, store
 from shared.aws import discovery
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
 from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded, require_sources
-from shared.settings.model import Settings, Source
+from shared.settings.model import Settings, Source, Wazuh
 from shared.settings.places import running_url
 from shared.settings.redact import redacted
 
@@ -49,7 +49,7 @@ def _named(what: str, text: str) -> str:
 
 def _findings(loaded: Loaded, data_dir: Path) -> Iterator[Finding]:
     yield _server(loaded.settings, data_dir)
-    yield _receiver(loaded.settings.wazuh.queue_socket, loaded.settings.wazuh.confirm)
+    yield _receiver(loaded.settings.wazuh)
     for source in loaded.settings.sources:
         session = SourceSession(source)
         missing: Counter[str] = Counter()
@@ -101,10 +101,22 @@ def _embedded(data_dir: Path) -> Finding:
     return f"{what}, data in {data_dir}", None
 
 
-def _receiver(path: str, confirm: str) -> Finding:
-    if why := receiver.missing(path):
+def _receiver(wazuh: Wazuh) -> Finding:
+    if why := receiver.missing(wazuh.queue_socket):
         return "receiver", Unreachable(why)
-    return f"receiver at {path}, events confirmed when {confirm}", None
+    what = f"receiver at {wazuh.queue_socket}, events confirmed when"
+    if wazuh.confirm != "processed":
+        return f"{what} {wazuh.confirm}: what analysisd drops or loses afterwards is not noticed", None
+    if not receiver.has_stats(wazuh.stats_socket):
+        missing = f"no stats socket at {wazuh.stats_socket}" if wazuh.stats_socket else "wazuh.stats_socket is empty"
+        return (
+            f"{what} read, for {missing}: what analysisd drops or loses afterwards is not noticed, so keep "
+            "wazuh.max_events_per_second below what it can take",
+            None,
+        )
+    if why := receiver.missing_stats(wazuh.stats_socket):
+        return "receiver's statistics", Unreachable(why)
+    return f"{what} processed, by its statistics at {wazuh.stats_socket}", None
 
 
 def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Finding]:
@@ -132,6 +144,7 @@ def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Fin
         except CwpipeError as error:
             yield what, error
         else:
-            yield f"{what} can be read", None
+            too_long = risks.pointless(source, group.retention_days)
+            yield f"{what} can be read" + (f"; {too_long}" if too_long else ""), None
     if len(found.groups) > TRIED_GROUPS:
         yield f"{where}: {len(found.groups) - TRIED_GROUPS} more groups were found and not tried", None

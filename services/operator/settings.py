@@ -8,7 +8,7 @@ from shared.settings.load import Loaded
 from shared.settings.written import shown
 
 #: A longer value pushes its own comment to the right, not everybody's.
-_WIDEST = 44
+_WIDEST = 48
 
 
 def show(loaded: Loaded, stream: TextIO) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import redis
 
-from shared import books, dead_letters, keys, queues, store
+from services.operator.connection import connected
+from shared import books, dead_letters, keys, queues
 from shared.books import Account, GroupState
-from shared.errors import Unreachable
 from shared.queues import ENRICHED, RAW, Route
+from shared.risks import risks
 from shared.settings.load import Loaded
-from shared.settings.places import running_url
 from shared.settings.quantities import format_bytes
 
 
@@ -37,6 +37,14 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     read_seconds_ago: float | None
     fault: str
     books: Account
+    gone: bool = False
+    """CloudWatch has no such group any more, or its source does not name it any more."""
+    lateness_seconds: float = 0.0
+    """The longest time from timestamp to ingestion seen lately."""
+    retention_days: int = 0
+    """After so many days CloudWatch deletes events; 0: never, or not known."""
+    risks: list[str] = []
+    """What is about to go wrong with it, and what to do."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,15 +62,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def show(loaded: Loaded, data_dir: Path, *, as_json: bool) -> None:
     """Print the status. Raises Unreachable when there is no Redis to ask."""
-    url = loaded.settings.redis_url or running_url(data_dir)
-    if not url:
-        raise Unreachable(
-            f"nothing runs on {data_dir.absolute()}, and no redis_url is set: "
-            "start `cwpipe run`, name its --data-dir, or set redis_url"
-        )
-    client = store.connect(url, loaded.settings.redis_password_file if loaded.settings.redis_url else "")
-    store.verify(client, url)
-    status = read(client, time.time())
+    with connected(loaded, data_dir) as client:
+        status = read(client, time.time())
     if as_json:
         print(json.dumps(msgspec.to_builtins(status)))
     else:
@@ -93,16 +94,8 @@ def lines(status: Status) -> list[str]:
         age = f"{queue.oldest_seconds:,.0f} s" if queue.batches else "-"
         out.append(f"{queue.name:8} {queue.batches:>9,} {format_bytes(queue.bytes):>10} {age:>9} {queue.workers:>8}")
     out.append("")
-    for group in sorted(status.groups, key=lambda group: (not group.fault, group.region, group.log_group)):
-        read_ago = (
-            "never read to its end" if group.read_seconds_ago is None else f"read {group.read_seconds_ago:.0f} s ago"
-        )
-        out.append(
-            f"{group.region}  {group.log_group}  {read_ago}, "
-            f"{group.books.delivered:,} of {group.books.delivered + group.books.in_flight:,} events delivered"
-        )
-        if group.fault:
-            out.append(f"    cannot be read: {group.fault}")
+    for group in sorted(status.groups, key=_place):
+        out += _group_lines(group)
     out += ["", "books     " + ", ".join(f"{name} {getattr(status.total, name):,}" for name in books.ENTRIES)]
     out.append(_balance(status))
     out.append(
@@ -110,6 +103,23 @@ def lines(status: Status) -> list[str]:
         f"{status.api_calls:,} calls to AWS so far"
     )
     return out
+
+
+def _place(group: GroupStatus) -> tuple[bool, bool, str, str]:
+    return not group.fault, not (group.gone or group.risks), group.region, group.log_group
+
+
+def _group_lines(group: GroupStatus) -> list[str]:
+    read_ago = "never read to its end" if group.read_seconds_ago is None else f"read {group.read_seconds_ago:.0f} s ago"
+    out = [
+        f"{group.region}  {group.log_group}  {read_ago}, "
+        f"{group.books.delivered:,} of {group.books.delivered + group.books.in_flight:,} events delivered"
+    ]
+    if group.fault:
+        out.append(f"    cannot be read: {group.fault}")
+    if group.gone:
+        out.append(f"    gone: CloudWatch Logs has no such group any more, or source {group.source} does not name it")
+    return out + [f"    at risk: {risk}" for risk in group.risks]
 
 
 def _balance(status: Status) -> str:
@@ -141,4 +151,8 @@ def _group(state: GroupState, account: Account, now: float) -> GroupStatus:
         read_seconds_ago=round(now - state.read_ms / 1000, 1) if state.read_ms else None,
         fault=state.fault,
         books=account,
+        gone=state.gone,
+        lateness_seconds=round(state.lateness_ms / 1000, 1),
+        retention_days=state.retention_days,
+        risks=risks(state, int(now * 1000)),
     )

@@ -134,7 +134,7 @@ class Supervisor:
         reasons = []
         if code == Incomplete.exit_code:
             reasons.append("some groups or sources could not be read, named above")
-        if dead_lettered:
+        if dead_lettered > 0:  # less than none: a replay beside this run took some back
             reasons.append(f"{dead_lettered} events became dead letters")
         if self._stopping:
             unread = ", before every group was read" if code is None else ""

@@ -29,6 +29,8 @@ class FoundGroup(Struct, frozen=True, kw_only=True):
     account_id: str
     log_class: str
     created_ms: int
+    retention_days: int = 0
+    """After so many days AWS deletes events; 0: never, or not known."""
 
 
 class LogsApi:
@@ -64,6 +66,7 @@ class LogsApi:
                     account_id=_account_of(group.get("arn", "")) or self.account_id(),
                     log_class=group.get("logGroupClass") or "STANDARD",
                     created_ms=int(group.get("creationTime") or 0),
+                    retention_days=int(group.get("retentionInDays") or 0),
                 )
             token = answer.get("nextToken") or ""
             if not token:

@@ -13,6 +13,7 @@ from botocore.exceptions import NoCredentialsError
 from shared.settings.model import Source
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
 
@@ -24,6 +25,9 @@ _CONFIG = Config(
     max_pool_connections=64,
     user_agent_extra="cwpipe",
 )
+
+#: Metrics are asked for beside the work: a network that keeps them out of reach should not hold it up.
+_METRICS_CONFIG = _CONFIG.merge(Config(connect_timeout=3, read_timeout=15))
 
 
 class SourceSession:
@@ -47,6 +51,13 @@ class SourceSession:
             return self._loaded().client(
                 "sts", region_name=region, endpoint_url=self._source.sts_endpoint_url or None, config=_CONFIG
             )
+
+    def cloudwatch_client(self, region: str) -> "BaseClient":
+        """Return a new client for metrics. `endpoint_url` is one of Logs alone; botocore reads AWS_ENDPOINT_URL_CLOUDWATCH."""
+        with self._lock:
+            # boto3's own client() is typed for the services whose stubs are installed.
+            session = self._loaded()._session
+            return session.create_client("cloudwatch", region_name=region, config=_METRICS_CONFIG)
 
     def forget(self) -> None:
         """Load profile, environment and role anew at the next client: the credentials in hand have expired."""

@@ -16,7 +16,13 @@ MAX_PORT = 65_535
 #: The normalizer takes the next port, the forwarder the one after.
 MAX_METRICS_PORT = MAX_PORT - 2
 
+#: What a location may be made of: an event's region, account, log group and log stream.
+LOCATION_FIELDS = ("region", "account", "log_group", "log_stream")
+MAX_LOCATION_CHARACTERS = 512
+
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@]+):(?P<port>[0-9]{1,5})")
+_FIELD = re.compile(r"\{(\w+)\}")
+_FLOW_LOG_FIELD = re.compile(r"\$\{[a-z][a-z0-9-]{0,63}\}")
 _ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
@@ -24,7 +30,7 @@ def check(values: Mapping[str, object], faults: Faults) -> None:
     """Add a fault for each value, and each pair of values, that cannot work."""
     for key, name, value in _texts(values, ""):
         rule = next((rule for ending, rule in _RULES.items() if name.endswith(ending)), None)
-        if value and rule and (sentence := rule(value)):
+        if (value or name == "location") and rule and (sentence := rule(value)):
             faults.value(key, value, sentence)
     sources = [source for source in _list(values.get("sources")) if isinstance(source, Mapping)]
     _check_names(sources, faults)
@@ -135,6 +141,35 @@ def _role_arn(value: str) -> str | None:
     return 'must be the ARN of an IAM role, such as "arn:aws:iam::123456789012:role/cwpipe"'
 
 
+def _location(value: str) -> str | None:
+    literal = _FIELD.sub("", value)
+    unknown = sorted({name for name in _FIELD.findall(value) if name not in LOCATION_FIELDS})
+    if unknown:
+        names = either([f"{{{name}}}" for name in LOCATION_FIELDS])
+        return f"must not hold {{{unknown[0]}}}; what is filled in is {names}"
+    if "{" in literal or "}" in literal:
+        return "must have braces around the names of fields only, such as {log_group}"
+    if not value.strip():
+        return "must not be empty"
+    if value.startswith(("[", "(", "{log_stream}")):
+        return "must begin with a fixed text, such as Wazuh-AWS: a location that begins with [ or ( speaks for an agent"
+    if "->" in value or "|" in value or not literal.isprintable():
+        return "must not hold ->, | or control characters, which analysisd reads as more than a name"
+    if len(value) > MAX_LOCATION_CHARACTERS:
+        return f"must have at most {MAX_LOCATION_CHARACTERS} characters"
+    return None
+
+
+def _flow_log_format(value: str) -> str | None:
+    names = value.split()
+    wrong = next((name for name in names if not _FLOW_LOG_FIELD.fullmatch(name)), None)
+    if wrong is not None:
+        return f'must be fields such as ${{account-id}} with spaces between them, as in the flow log; "{wrong}" is none'
+    if len(set(names)) < len(names):
+        return "must not name a field twice"
+    return None if names else "must name at least one field"
+
+
 def _regex(value: str) -> str | None:
     try:
         re.compile(value)
@@ -154,4 +189,6 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "_socket": _socket,
     "role_arn": _role_arn,
     "_regex": _regex,
+    "location": _location,
+    "flow_log_format": _flow_log_format,
 }

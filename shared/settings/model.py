@@ -13,6 +13,39 @@ from shared.settings.quantities import Bytes, Duration, StartTime
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Region = Annotated[str, Meta(pattern=r"^[a-z]{2,}(-[a-z0-9]+)+-[0-9]+$")]
 
+Format = Literal[
+    "auto",
+    "raw",
+    "text",
+    "json",
+    "cloudtrail",
+    "kms",
+    "guardduty",
+    "securityhub",
+    "inspector2",
+    "macie",
+    "trustedadvisor",
+    "config",
+    "waf",
+    "vpcflow",
+    "alb",
+    "clb",
+    "nlb",
+    "s3access",
+    "networkfirewall",
+    "apigateway",
+    "rds_mysql",
+    "rds_postgres",
+    "syslog",
+    "windows",
+    "container",
+    "journald",
+    "route53",
+    "eks",
+    "lambda",
+    "clientvpn",
+]
+
 
 class Wazuh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The receiver: the analysisd of a Wazuh manager on this host."""
@@ -20,13 +53,29 @@ class Wazuh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     queue_socket: Annotated[
         str, Meta(min_length=1, description="Path of the UNIX datagram socket that analysisd reads events from.")
     ] = "/var/ossec/queue/sockets/queue"
-    confirm: Annotated[
-        Literal["read", "sent"],
+    stats_socket: Annotated[
+        str,
         Meta(
-            description="When an event counts as delivered: `read` when the receiver has read it from the socket, "
-            "`sent` when the kernel has taken it."
+            description="Path of the UNIX stream socket that analysisd answers `getstats` on (Wazuh 4.4 and newer). "
+            "Empty: none, and level `processed` falls back to `read`."
         ),
-    ] = "read"
+    ] = "/var/ossec/queue/sockets/analysis"
+    confirm: Annotated[
+        Literal["processed", "read", "sent"],
+        Meta(
+            description="When an event counts as delivered: `processed` when analysisd's statistics prove that it went "
+            "through, `read` when it has been read from the socket, `sent` when the kernel has taken it."
+        ),
+    ] = "processed"
+    max_events_per_second: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Datagrams a second, of all forwarders of this receiver together. 0: no limit but what the "
+            "receiver's statistics allow.",
+        ),
+    ] = 0
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,10 +117,46 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="How long after its timestamp an event may arrive at CloudWatch and still be read by the tail.",
         ),
     ] = 900_000
+    sweep_window: Annotated[
+        Duration,
+        Meta(
+            ge=60_000,
+            le=14 * 86_400_000,
+            description="How long after its timestamp an event that arrives later than late_window is still found, by a "
+            "deep sweep. CloudWatch itself takes nothing older than 14 days. Not longer than late_window: no deep sweeps.",
+        ),
+    ] = 86_400_000
+    sweep_interval: Annotated[
+        Duration,
+        Meta(
+            ge=0,
+            le=14 * 86_400_000,
+            description='Time between two deep sweeps, each of which reads sweep_window and sweep_interval again. "0s": none.',
+        ),
+    ] = 21_600_000
     format: Annotated[
-        Literal["auto", "raw"],
-        Meta(description="`auto`: events marked with their origin. `raw`: what Wazuh's own module sends."),
+        Format,
+        Meta(
+            description="`auto`: the form that Wazuh's rules know, marked with its origin, by the group's name and what "
+            "events hold. A family's name: the same, and all groups of the source may hold that family. `text`: lines as "
+            "they are, objects marked. `json`: objects marked, lines as their `message`. `raw`: what Wazuh's own module "
+            "sends."
+        ),
     ] = "auto"
+    location: Annotated[
+        str,
+        Meta(
+            description="Where Wazuh shows an event to come from: a text with any of {region}, {account}, {log_group} and "
+            "{log_stream}. Not used by the format `raw`, which says Wazuh-AWS."
+        ),
+    ] = "Wazuh-AWS:{region}:{log_group}:{log_stream}"
+    flow_log_format: Annotated[
+        str,
+        Meta(
+            description="LogFormat of the source's VPC flow logs, such as `${version} ${account-id} ${action}`. Empty: the "
+            "default format."
+        ),
+    ] = ""
     discard_regex: Annotated[
         str, Meta(description="Events that match (searched, not anchored) are discarded, and counted. Empty: none.")
     ] = ""
@@ -104,6 +189,14 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ge=0, description="Bytes of originals of oversize events kept in Redis; beyond it the oldest go, counted."
         ),
     ] = 32 * 1024**2
+    audit_window: Annotated[
+        Duration,
+        Meta(
+            ge=3_600_000,
+            le=366 * 86_400_000,
+            description="How far back `cwpipe audit` can compare: digests of what was fetched are kept for so long.",
+        ),
+    ] = 3 * 86_400_000
     fetch_threads: Annotated[int, Meta(ge=1, le=256, description="Groups that one fetcher reads at the same time.")] = 8
 
 

@@ -1,14 +1,17 @@
 """What is remembered of a group, on a real Valkey and on the stand-in that the made-up histories run on."""
 
+from array import array
 from typing import Any
 
 import pytest
 import redis
+from msgspec.structs import replace
 
 from services.fetcher import seen
-from services.fetcher.seen import SeenEvents, digest
+from services.fetcher.seen import SeenEvents
 from shared import keys
 from shared.messages import LogEvent
+from shared.remembered import UNKNOWN_MS, digest
 from tests.unit.fetcher.memory_redis import MemoryRedis
 
 NOW_MS = 1_800_000_000_000
@@ -44,8 +47,13 @@ def commit(store: Any, events: SeenEvents, page: list[LogEvent], sequence: int, 
 
 
 def names(store: Any) -> list[str]:
-    """Return the names of what is kept, in order."""
-    return sorted(name.decode() for name in store.hkeys(keys.seen(KEY)))
+    """Return the names of what is kept, in order: oldest, newest, message bytes, commit."""
+    return sorted(short(name.decode()) for name in store.hkeys(keys.seen(KEY)))
+
+
+def short(name: str) -> str:
+    """Return the name of a field without which one of its commit it is, and how late its events are."""
+    return name.partition(".")[0]
 
 
 def test_an_event_is_new_once(store: Any) -> None:
@@ -91,6 +99,37 @@ def test_what_is_before_the_mark_is_forgotten_when_all_of_its_field_is(store: An
     assert 2 == events.remembered_bytes == loaded(store).remembered_bytes
 
 
+def test_late_events_are_kept_apart_for_as_long_as_they_are_needed(store: Any) -> None:
+    """In one field with what came in time, one of them would keep a page of ids."""
+    page = [replace(an_event(n), ingestion_ms=NOW_MS + n + (5000 if n % 10 == 3 else 10)) for n in range(30)]
+    events = loaded(store)
+    with store.pipeline() as pipe:
+        pipe.multi()
+        additions = events.add(pipe, events.unseen(page), 1, lambda field: field.late_ms > 1000)
+        pipe.execute()
+    events.committed(additions, [])
+    assert 2 == len(names(store))
+
+    for needed_ms, forgotten in ((NOW_MS + 5023, [n for n in range(30) if n % 10 != 3]), (NOW_MS + 5024, range(30))):
+        with store.pipeline() as pipe:
+            pipe.multi()
+            pruned = events.prune(pipe, NOW_MS + 1000, lambda field, ms=needed_ms: field.ingested_ms >= ms)  # type: ignore[misc]
+            pipe.execute()
+        events.committed([], pruned)
+        assert [page[n] for n in forgotten] == [event for event, _ in loaded(store).unseen(page)]
+        assert 0 == events.bytes_from(NOW_MS + 1000)
+
+
+def test_fields_of_before_that_tell_no_ingestion_are_read(store: Any) -> None:
+    """A fetcher of the new version goes on from what the one of the old version remembered."""
+    packed = array("Q", [digest(an_event(1))])
+    store.hset(keys.seen(KEY), f"{NOW_MS + 1}:{NOW_MS + 1}:1:7", packed.tobytes())
+    events = loaded(store)
+
+    assert [an_event(2)] == [event for event, _ in events.unseen([an_event(1), an_event(2)])]
+    assert [(UNKNOWN_MS, UNKNOWN_MS)] == [(field.ingested_ms, field.late_ms) for field in events._fields.values()]
+
+
 def test_remembered_bytes_are_those_of_the_messages(store: Any) -> None:
     """They say whether all of it fits in one page."""
     events = loaded(store)
@@ -115,7 +154,7 @@ def test_a_page_asks_only_for_what_it_can_touch(store: Any, monkeypatch: pytest.
     monkeypatch.setattr(store, "hmget", noting)
     loaded(store).unseen([an_event(4009), an_event(5000)])
 
-    assert sorted(asked) == [f"{NOW_MS + n * 1000}:{NOW_MS + n * 1000 + 9}:10:{n + 1}" for n in (4, 5)]
+    assert sorted(map(short, asked)) == [f"{NOW_MS + n * 1000}:{NOW_MS + n * 1000 + 9}:10:{n + 1}" for n in (4, 5)]
 
 
 def test_memory_is_bounded_while_a_group_remembers_more(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,6 @@ WINDOW = 10
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several windows in a batch that can be looked through."""
-    monkeypatch.setattr(analysisd, "WINDOW", WINDOW)
     monkeypatch.setattr(forward, "WINDOW", WINDOW)
 
 

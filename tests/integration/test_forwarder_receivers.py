@@ -18,7 +18,8 @@ import redis
 import structlog
 
 from services.forwarder import analysisd, forward
-from services.forwarder.analysisd import Analysisd, SinkBusy, SinkUnavailable
+from services.forwarder.analysisd import Analysisd
+from services.forwarder.sink import SinkBusy, SinkUnavailable
 from shared import books, keys, queues
 from shared.messages import EnrichedBatch
 from tests.eventually import eventually
@@ -33,7 +34,6 @@ WINDOW = 10
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several windows in a batch that can be looked through, and no long waits."""
-    monkeypatch.setattr(analysisd, "WINDOW", WINDOW)
     monkeypatch.setattr(forward, "WINDOW", WINDOW)
     monkeypatch.setattr(forward, "ABSENT_SECONDS", 0.02)
     monkeypatch.setattr(analysisd, "SEND_TIMEOUT_SECONDS", 0.05)
@@ -88,7 +88,7 @@ def test_a_receiver_that_restarts_again_and_again_gets_every_datagram(
     client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It dies amid windows longer than its queue: what it had of them is sent again, what was confirmed is not."""
-    monkeypatch.setattr(analysisd, "WINDOW", 40)
+    monkeypatch.setattr(forward, "WINDOW", 40)
     batch = an_enriched_batch(400)
     put(client, batch)
     with ShortLived(tmp_path / "queue") as receiver, AtWork(client, receiver.path, batch) as work:
@@ -177,8 +177,7 @@ def test_a_receiver_that_stalls_holds_everything_up_and_loses_nothing(
 
 def test_a_slow_receiver_is_no_reason_to_be_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each send may take as long as its time limit: unless the clock is looked at each time, a claim runs out."""
-    monkeypatch.setattr(analysisd, "WINDOW_SECONDS", 0.2)
-    monkeypatch.setattr(analysisd, "WINDOW", 1_000)
+    monkeypatch.setattr(analysisd, "SENDING_SECONDS", 0.2)
     over = threading.Event()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
         bound.bind(str(tmp_path / "queue"))
@@ -192,7 +191,7 @@ def test_a_slow_receiver_is_no_reason_to_be_silent(tmp_path: Path, monkeypatch: 
         sink = Analysisd(str(tmp_path / "queue"), "read")
         sink.connect()
         began = monotonic()
-        reached = sink.send(datagrams(500), 0)
+        reached = sink.send(datagrams(500), 0, 500)
         took = monotonic() - began
         over.set()
         reader.join()
@@ -260,7 +259,8 @@ KEEP_TRYING = """
 import os
 import sys
 from time import sleep
-from services.forwarder.analysisd import Analysisd, SinkUnavailable
+from services.forwarder.analysisd import Analysisd
+from services.forwarder.sink import SinkUnavailable
 if os.geteuid() == 0:
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
@@ -273,8 +273,8 @@ while True:
     except SinkUnavailable as error:
         print(error, flush=True)
         sleep(0.02)
-sink.send([b"1:here:at last"], 0)
-sink.confirm()
+sink.send([b"1:here:at last"], 0, 1)
+sink.confirm(wait=True)
 """
 
 
@@ -406,12 +406,12 @@ def test_a_receiver_that_reads_nothing_is_never_confirmed(receiver: Receiver) ->
     pause(receiver)
     sink = Analysisd(str(receiver.path), "read")
     sink.connect()
-    sink.send(datagrams(3), 0)
+    sink.send(datagrams(3), 0, 3)
     for _ in range(3):
         with pytest.raises(SinkBusy, match="does not read"):
-            sink.confirm()
+            sink.confirm(wait=True)
     receiver.resume()
     eventually(lambda: 3 == len(receiver.datagrams))
 
-    sink.confirm()
+    sink.confirm(wait=True)
     sink.close()

@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 import redis
 
-from services.forwarder import analysisd, forward
+from services.forwarder import forward
 from shared import queues
 from tests.receiver import Receiver
 from tests.unit.forwarder.at_work import AtWork
@@ -21,7 +21,6 @@ def test_a_connection_that_breaks_anywhere_costs_one_window_at_most(
     client: redis.Redis, receiver: Receiver, redis_url: str, moment: Moment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer to a transaction may be lost with it carried out or not: only the keys tell, and they are asked."""
-    monkeypatch.setattr(analysisd, "WINDOW", WINDOW)
     monkeypatch.setattr(forward, "WINDOW", WINDOW)
     for at in count(1):
         client.flushall()

@@ -12,7 +12,7 @@ import redis
 
 from shared import keys
 from shared.queues import ENRICHED
-from tests.receiver import Receiver
+from tests.standins.analysisd import Analysisd
 from tests.standins.cloudwatch import CloudWatch
 from tests.unit.forwarder.factories import put_bytes
 from tests.unit.forwarder.processes import ROOT
@@ -23,8 +23,8 @@ LISTED = dict(re.findall(r"^ {4}(cwpipe:[^\s<]+)\S*(?: key>)? +(\w+) ", keys.__d
 CONFIGURATION = """
 redis_url = "{redis_url}"
 [wazuh]
-queue_socket = "{receiver}"
-confirm = "read"
+queue_socket = "{receiver}/queue"
+stats_socket = "{receiver}/analysis"
 [[sources]]
 name = "production"
 regions = ["eu-west-1"]
@@ -70,25 +70,26 @@ def listed_as(name: str) -> str:
 
 
 def test_every_key_of_a_run_is_listed_with_its_type_and_every_listed_key_is_used(
-    client: redis.Redis, redis_url: str, receiver: Receiver, tmp_path: Path
+    client: redis.Redis, redis_url: str, tmp_path: Path
 ) -> None:
     """The list is what an operator, and the next release, believes to be all there is."""
     put_bytes(client, ENRICHED, "g-1-0", b"spoiled", events=1)
     now_ms = int(time.time() * 1000)
-    with CloudWatch() as aws, Watch(redis_url) as watch:
+    with CloudWatch() as aws, Analysisd(tmp_path) as receiver, Watch(redis_url) as watch:
         aws.put("eu-west-1", "/app/shop", "web", [(now_ms - 60_000 + n, f"line {n}") for n in range(2_500)])
         aws.put("eu-west-1", "/app/shop", "long", [(now_ms - 50_000, "x" * 100_000)])
         config = tmp_path / "cwpipe.toml"
-        config.write_text(CONFIGURATION.format(redis_url=redis_url, receiver=receiver.path, aws=aws.endpoint_url))
+        config.write_text(CONFIGURATION.format(redis_url=redis_url, receiver=tmp_path, aws=aws.endpoint_url))
         command = [sys.executable, "-m", "services", "run", "--once", "--config", str(config)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=credentials())
+        processed = receiver.processed
     kinds: dict[str, set[Any]] = {}
     held: Any
     for held in client.scan_iter("cwpipe:*"):
         kind: Any = client.type(held)
         kinds.setdefault(listed_as(held.decode()), set()).add(kind.decode())
 
-    assert len(receiver.datagrams) >= 2_502, done.stderr
+    assert len(processed) >= 2_502, done.stderr
     assert set(LISTED) == {listed_as(name) for name in watch.names}
     assert kinds == {entry: {LISTED[entry]} for entry in kinds}
 

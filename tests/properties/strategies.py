@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -144,6 +146,70 @@ long_objects = st.builds(
     st.sampled_from(_bulk),
     st.integers(60_000, 120_000),
 )
+
+_CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data" / "fidelity_cases.jsonl").read_text().split("\n")
+    if line
+]
+_ANY_VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    (
+        None,
+        True,
+        -1,
+        2.5,
+        10**30,
+        "",
+        "-",
+        "aws.guardduty",
+        "cloudwatch",
+        "\0",
+        [],
+        [None],
+        [{}],
+        [[1], 2],
+        {},
+        {"": None},
+    )
+) | st.builds(lambda key, value: {key: value, "source": "kms", "aws.source": 1}, keys, st.text(max_size=5))
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, one in inner for place in _places(one, (*path, key)))]
+
+
+def _with_value(text: str, place: int, value: Any, key: str) -> str:
+    """Return the text of an object with another value at one place of it, and one more key there."""
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        return text
+    places = [path for path in _places(whole) if path]
+    *path, last = places[place % len(places)]
+    inner = whole
+    for step in path:
+        inner = inner[step]
+    inner[last] = value
+    if isinstance(inner, dict):
+        inner[key] = value
+    return json.dumps(whole, ensure_ascii=place % 2 == 0)
+
+
+def _with_piece(text: str, place: int, length: int, piece: str) -> str:
+    start = place % (len(text) + 1)
+    return text[:start] + piece + text[start + length :]
+
+
+_logged = st.sampled_from([case["message"] for case in _CASES])
+#: What AWS's services log, and the same with something in it that does not belong there.
+service_messages = (
+    _logged
+    | st.builds(_with_piece, _logged, st.integers(0, 5_000), st.integers(0, 40), fragments)
+    | st.builds(_with_value, _logged, st.integers(0, 200), _ANY_VALUES, keys)
+)
+#: Groups that permit a family by their name, and others.
+service_groups = st.sampled_from(sorted({case["log_group"] for case in _CASES}))
 
 messages = short_texts | headed_texts | objects
 long_messages = long_texts | long_objects

@@ -3,21 +3,25 @@
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
+from services.normalizer.families.registry import families_of
 from services.normalizer.location import location_of
 from services.normalizer.origin import MAX_ID_BYTES, MAX_NAME_BYTES
+from services.normalizer.restore import lines
 from services.normalizer.shape import Shaped, Shaper
 from services.normalizer.text import clean, fit, visible
 from shared.messages import GroupRef, LogEvent
-from shared.settings.model import Source
+from shared.settings.model import Format, Source
 from tests.properties import strategies
 from tests.reference_analysisd import read
 
 AUTO = Source(name="auto", regions=("us-east-1",), log_groups=("*",))
+TEXT = Source(name="text", regions=("us-east-1",), log_groups=("*",), format="text")
 RAW = Source(name="raw", regions=("us-east-1",), log_groups=("*",), format="raw")
 GROUP = GroupRef(account_id="123456789012", region="us-east-1", log_group="/aws/lambda/pay")
 
@@ -67,14 +71,22 @@ def test_so_it_does_of_a_long_event(log_event: LogEvent, group: GroupRef) -> Non
 @given(short_events)
 def test_text_arrives_as_it_was_logged(log_event: LogEvent) -> None:
     """But for trailing newlines, and for NULs and lone surrogates, which cannot be sent."""
-    _check_text(log_event)
+    _check_text(log_event, TEXT)
+
+
+@many
+@given(short_events)
+def test_text_is_restored_or_arrives_as_it_was_logged(log_event: LogEvent) -> None:
+    """What decoders could not read is written anew; nothing else is touched."""
+    if lines.restored(clean(log_event.message)) == clean(log_event.message):
+        _check_text(log_event, AUTO)
 
 
 @some
 @given(strategies.events(strategies.long_texts))
 def test_the_parts_of_a_long_text_add_up_to_it(log_event: LogEvent) -> None:
     """Behind their markers, none of which cuts a character."""
-    _check_text(log_event)
+    _check_text(log_event, TEXT)
 
 
 @some
@@ -119,6 +131,88 @@ def test_a_long_object_arrives_as_one_that_names_what_was_shortened(log_event: L
         assert len(_pairs(log_event.message)) == len(_pairs(reading.full_log)) - 1
 
 
+formats = st.sampled_from(get_args(Format)).filter(lambda name: name != "raw")
+service_events = strategies.events(strategies.service_messages | strategies.messages)
+
+
+@many
+@given(service_events, strategies.service_groups, formats)
+def test_no_message_of_a_service_leaves_its_origin_unset(log_event: LogEvent, log_group: str, name: str) -> None:
+    """Whatever the format: within the bounds, our location, the seven fields, and no name of ours from elsewhere."""
+    _check_service(log_event, GroupRef(account_id="123456789012", region="us-east-1", log_group=log_group), name)
+
+
+@some
+@given(strategies.events(strategies.long_messages), strategies.service_groups, formats)
+def test_so_it_is_with_a_long_message(log_event: LogEvent, log_group: str, name: str) -> None:
+    """Shortened, in parts, or wrapped."""
+    _check_service(log_event, GroupRef(account_id="123456789012", region="us-east-1", log_group=log_group), name)
+
+
+@many
+@given(service_events, strategies.groups, formats)
+def test_a_group_of_any_name_makes_no_other_origin(log_event: LogEvent, group: GroupRef, name: str) -> None:
+    """Names are hostile too."""
+    _check_service(log_event, group, name)
+
+
+@many
+@given(service_events, st.sampled_from(("/app/x", "/aws/lambda/guardduty", "/ecs/cloudtrail", "/aws/eks/x/cluster")))
+def test_no_message_makes_an_envelope_in_a_group_that_permits_none(log_event: LogEvent, log_group: str) -> None:
+    """An application that prints a finding is not the service that found it."""
+    group = GroupRef(account_id="123456789012", region="us-east-1", log_group=log_group)
+    for datagram in shape(log_event, group).datagrams:
+        assert read(datagram).field("integration") is None
+
+
+@some
+@given(strategies.events(strategies.service_messages), strategies.names)
+def test_no_template_lets_a_name_speak_for_an_agent(log_event: LogEvent, log_group: str) -> None:
+    """Nor for a module of analysisd's."""
+    group = GroupRef(account_id="(x) 1", region="[0]", log_group=log_group)
+    for template in ("{log_group}", "{account}{log_stream}", "{region}", "Wazuh-AWS", "-{log_group}{log_stream}"):
+        for datagram in shape(log_event, group, msgspec.structs.replace(AUTO, location=template)).datagrams:
+            location = read(datagram).location
+
+            assert location
+            assert location[0] not in "[("
+            assert "->" not in location
+            assert "|" not in location
+            assert len(location.encode()) <= 8_450
+
+
+def _check_service(log_event: LogEvent, group: GroupRef, name: str) -> None:
+    source = msgspec.structs.replace(AUTO, format=name)
+    envelopes = any(family.envelope for family in families_of(name, group.log_group))
+    shaped = shape(log_event, group, source)
+
+    assert shaped.datagrams
+    for datagram in shaped.datagrams:
+        assert len(datagram) <= 65_535
+        assert datagram.decode()
+        reading = read(datagram)
+        assert location_of(group.region, group.log_group, log_event.log_stream) == reading.location
+        if datagram.startswith(b"f:"):
+            assert name == "windows"
+            assert ["Message", "Event"] == list(json.loads(reading.full_log))
+            continue
+        assert datagram.startswith(b"1:")
+        assert not reading.is_alert
+        assert reading.fields or not re.match(r'\{ *"', reading.log)
+        if not reading.fields:
+            continue
+        is_envelope = reading.fields[0] == ("integration", "aws")
+        event("an envelope" if is_envelope else "an object")
+        assert envelopes or not is_envelope
+        fields = reading.fields[1:] if is_envelope else reading.fields
+        assert _expected(log_event, group) == fields[:7]
+        foreign = [field for field, _ in fields[7:] if _RESERVED.match(field)]
+        assert [] == [field for field in foreign if field != "cloudwatch.truncated"]
+        if is_envelope:
+            assert {"aws"} == {field.partition(".")[0] for field, _ in fields[7:]} - {"cloudwatch"}
+            assert '"integration":"ms-graph"' not in reading.full_log.lower()
+
+
 def _check_datagrams(log_event: LogEvent, group: GroupRef) -> None:
     for source, start in ((AUTO, b"1:Wazuh-AWS|:"), (RAW, b"1:Wazuh-AWS:")):
         shaped = shape(log_event, group, source)
@@ -145,8 +239,8 @@ def _check_readings(log_event: LogEvent, group: GroupRef) -> None:
             assert [] == [name for name in foreign if name != "cloudwatch.truncated"]
 
 
-def _check_text(log_event: LogEvent) -> None:
-    readings = [read(datagram) for datagram in shape(log_event).datagrams]
+def _check_text(log_event: LogEvent, source: Source) -> None:
+    readings = [read(datagram) for datagram in shape(log_event, source=source).datagrams]
     if any(reading.fields for reading in readings):
         event("an object")
         return

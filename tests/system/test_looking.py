@@ -10,7 +10,7 @@ import pytest
 from tests.system.command import CWPIPE, Done
 from tests.system.host import Host, numbered, soon
 
-COMMANDS = ("check", "demo", "fetcher", "forwarder", "normalizer", "run", "settings", "status")
+COMMANDS = ("audit", "check", "dead-letters", "demo", "fetcher", "forwarder", "normalizer", "run", "settings", "status")
 SECRET = "hunter2-is-secret"
 
 

@@ -44,6 +44,9 @@ class MemoryRedis:
     def hincrby(self, key: str, field: str, amount: int) -> None:
         self.hset(key, field, int(self.hashes[key].get(_bytes(field), b"0")) + amount)
 
+    def expire(self, key: str, seconds: int) -> None:
+        """Time stands still here."""
+
     def zadd(self, key: str, scores: dict[str, int]) -> None:
         """Nothing reads it back."""
 

@@ -43,6 +43,7 @@ class ModelledGroup:
         self.meanwhile: Callable[[], object] = lambda: None
         self.calls = 0
         self.ahead_ms = 0
+        self.tells_ingestion = True
         self._clock = clock
         self._sizes = sizes
         self._overlap = overlap
@@ -54,7 +55,7 @@ class ModelledGroup:
             event_id=f"{timestamp_ms << 16 | number:030d}",
             log_stream=stream,
             timestamp_ms=timestamp_ms,
-            ingestion_ms=self._clock.now_ms,
+            ingestion_ms=self._clock.now_ms if self.tells_ingestion else 0,
             message=message,
         )
         arrival = Arrival(timestamp_ms, self._clock.now_ms, number, self._clock.now_ms + delay_ms, event)

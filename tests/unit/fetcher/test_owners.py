@@ -15,12 +15,13 @@ class Task:
     def __init__(self, group: GroupRef) -> None:
         self.group = group
         self.retired = False
+        self.gone = False
 
     def __call__(self) -> float | None:
         return None
 
-    def retire(self) -> None:
-        self.retired = True
+    def retire(self, *, gone: bool = False) -> None:
+        self.retired, self.gone = True, gone
 
 
 def a_group(name: str = "/app/a", account: str = "1", region: str = REGION) -> GroupRef:
@@ -54,6 +55,7 @@ def test_an_earlier_source_takes_over() -> None:
     assert late is not None
     assert early is not None
     assert [True, False] == [late.retired, early.retired]
+    assert not late.gone
     assert 1 == len(owners)
 
 
@@ -109,5 +111,5 @@ def test_groups_that_are_gone_are_let_go() -> None:
     }
     owners.release(0, REGION, {"/kept"})
 
-    assert ["gone"] == [name for name, task in tasks.items() if task is not None and task.retired]
+    assert ["gone"] == [name for name, task in tasks.items() if task is not None and task.retired and task.gone]
     assert claim(owners, 1, a_group("/gone"))[1] is not None

@@ -11,6 +11,7 @@ import redis
 
 from services.forwarder.analysisd import Analysisd
 from services.forwarder.forward import Forwarder
+from services.forwarder.sink import Sink
 from shared.messages import EnrichedBatch
 from tests.eventually import eventually
 from tests.receiver import Receiver
@@ -34,6 +35,7 @@ class AtWork:
         batch: EnrichedBatch,
         *,
         confirm: Any = "read",
+        sink: Sink | None = None,
         on_beat: Callable[[int], None] | None = None,
     ) -> None:
         self.stop = threading.Event()
@@ -42,7 +44,7 @@ class AtWork:
         self.error: BaseException | None = None
         self._on_beat = on_beat
         self._batch = batch
-        self._sink = Analysisd(str(path), confirm)
+        self._sink = sink or Analysisd(str(path), confirm)
         self._forwarder = Forwarder(client, self._sink, self._beat, self.stop)
         self._thread = threading.Thread(target=self._run)
 

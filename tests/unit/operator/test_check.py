@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from msgspec import structs
 
 from services.operator import check as check_module
 from services.operator.check import check
@@ -13,6 +14,7 @@ from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded
 from shared.settings.model import Settings, Source, Wazuh
 from tests.receiver import Receiver
+from tests.standins.analysisd import Analysisd
 from tests.standins.cloudwatch import CloudWatch
 
 
@@ -29,10 +31,11 @@ def source(aws: CloudWatch, *log_groups: str, regions: tuple[str, ...] = ("us-ea
 
 
 def findings(
-    receiver: Receiver, source: Source, data_dir: Path, *, redis_url: str = ""
+    receiver: Receiver, source: Source, data_dir: Path, *, redis_url: str = "", wazuh: Wazuh | None = None
 ) -> tuple[list[str], CwpipeError | None]:
     """Return the lines after the first one, which names the settings, and the error at the end."""
-    settings = Settings(redis_url=redis_url, wazuh=Wazuh(queue_socket=str(receiver.path)), sources=(source,))
+    wazuh = wazuh or Wazuh(queue_socket=str(receiver.path), stats_socket="")
+    settings = Settings(redis_url=redis_url, wazuh=wazuh, sources=(source,))
     said: list[str] = []
     try:
         check(Loaded(settings, {}, None), data_dir, said.append)
@@ -52,12 +55,39 @@ def test_all_is_well_where_every_line_is_ok(aws: CloudWatch, receiver: Receiver,
     where = "source production, region us-east-1"
     assert [
         f"ok    embedded server, data in {tmp_path}/data",
-        f"ok    receiver at {receiver.path}, events confirmed when read",
+        f"ok    receiver at {receiver.path}, events confirmed when read, for wazuh.stats_socket is empty: what analysisd "
+        "drops or loses afterwards is not noticed, so keep wazuh.max_events_per_second below what it can take",
         f"ok    {where}: 1 log groups of account 123456789012",
         f"ok    group /app/a, {where} can be read",
     ] == said
     assert error is None
     assert not (tmp_path / "data").exists()
+
+
+def test_the_level_that_the_receiver_allows_is_said(aws: CloudWatch, tmp_path: Path) -> None:
+    """Whoever reads it knows what is proved of each event, and what is not."""
+    aws.create_group("us-east-1", "/app/a")
+
+    def receivers_line(**wazuh: str) -> str:
+        settings = Wazuh(queue_socket=str(tmp_path / "queue"), **wazuh)  # type: ignore[arg-type]
+        said, _ = findings(receiver, source(aws, "/app/*"), tmp_path / "data", wazuh=settings)
+        return said[1]
+
+    receiver = Receiver(tmp_path / "unused")
+    with Analysisd(tmp_path) as analysisd:
+        stats = str(analysisd.stats_path)
+        processed = receivers_line(stats_socket=stats)
+        missing = receivers_line(stats_socket=f"{stats}-elsewhere")
+        sent = receivers_line(stats_socket=stats, confirm="sent")
+        wrong = receivers_line(stats_socket=str(analysisd.path))
+        analysisd.stats_socket("refused")
+        refused = receivers_line(stats_socket=stats)
+
+    assert processed.endswith(f"events confirmed when processed, by its statistics at {stats}")
+    assert f"confirmed when read, for no stats socket at {stats}-elsewhere" in missing
+    assert "confirmed when sent: what analysisd drops or loses afterwards is not noticed" in sent
+    assert f"FAIL  receiver's statistics: {analysisd.path} is no stream socket: correct wazuh.stats_socket" == wrong
+    assert refused.startswith(f"FAIL  receiver's statistics: nobody reads from {stats}")
 
 
 def test_the_server_of_a_run_that_is_going_on_is_asked(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
@@ -140,3 +170,15 @@ def test_the_exit_code_is_that_of_what_keeps_a_run_from_starting(aws: CloudWatch
     assert 2 == len(failed(said))
     assert error is not None
     assert 3 == error.exit_code
+
+
+def test_a_window_longer_than_a_group_keeps_events_is_said_to_be_pointless(
+    aws: CloudWatch, receiver: Receiver, tmp_path: Path
+) -> None:
+    """It costs calls and finds nothing, but it is no fault."""
+    aws.create_group("eu-west-1", "/short", retention_days=3)
+    week = structs.replace(source(aws, "/short", regions=("eu-west-1",)), sweep_window=7 * 86_400_000)
+    said, error = findings(receiver, week, tmp_path)
+    assert error is None
+    (line,) = [line for line in said if "group /short" in line]
+    assert line.endswith("can be read; sweep_window 7d: more than the 3 days it keeps events for is pointless")

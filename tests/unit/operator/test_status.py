@@ -61,6 +61,20 @@ def test_a_group_in_trouble_comes_first_with_its_reason() -> None:
     assert shown[at + 1].startswith("eu-west-1  a  ")
 
 
+def test_a_group_at_risk_or_gone_comes_before_those_that_do_well() -> None:
+    """With what is to be done about it; a fault goes before both."""
+    risky = msgspec.structs.replace(group("y"), risks=["events arrived up to 3.0 h late", "CloudWatch deletes"])
+    gone = msgspec.structs.replace(group("z"), gone=True)
+    shown = lines(status(group("a"), gone, risky, group("x", fault="denied")))
+
+    assert ["x", "y", "z", "a"] == [line.split()[1] for line in shown if line.startswith("eu-west-1")]
+    at = shown.index("    at risk: events arrived up to 3.0 h late")
+    assert "    at risk: CloudWatch deletes" == shown[at + 1]
+    assert any(
+        line.startswith("    gone: CloudWatch Logs has no such group any more, or source production") for line in shown
+    )
+
+
 def test_only_events_on_their_way_count_as_outstanding() -> None:
     """Every poll reads a stretch anew, and rules discard: against all that was fetched, no group would ever look well."""
     shown = lines(
@@ -96,7 +110,15 @@ def test_what_redis_holds_is_read(client: redis.Redis) -> None:
     """Queues with their oldest batch, groups with their books, and workers that are alive, not those that were."""
     reference = GroupRef(account_id="123456789012", region="eu-west-1", log_group="/app/a")
     key = keys.group_key(reference)
-    state = GroupState(group=reference, source="production", read_ms=int((NOW_SECONDS - 5) * 1000))
+    state = GroupState(
+        group=reference,
+        source="production",
+        read_ms=int((NOW_SECONDS - 5) * 1000),
+        unread_ms=int((NOW_SECONDS - 20 * 3600) * 1000),
+        lateness_ms=3_600_000,
+        late_window_ms=900_000,
+        retention_days=1,
+    )
     client.hset(keys.GROUPS, key, msgspec.json.encode(state))
     with client.pipeline() as pipe:
         books.record(pipe, key, {"fetched": 10, "delivered": 7})
@@ -113,5 +135,10 @@ def test_what_redis_holds_is_read(client: redis.Redis) -> None:
     ] == found.queues
     assert [("/app/a", 5.0, Account(fetched=10, delivered=7))] == [
         (group.log_group, group.read_seconds_ago, group.books) for group in found.groups
+    ]
+    (risky,) = found.groups
+    assert (3600.0, 1, False) == (risky.lateness_seconds, risky.retention_days, risky.gone)
+    assert ["late_window", "in 4 hours"] == [
+        part for part, risk in zip(("late_window", "in 4 hours"), risky.risks, strict=True) if part in risk
     ]
     assert (3, 4, 0) == (found.in_flight, found.api_calls, found.dead_letters)

@@ -152,13 +152,14 @@ def test_a_group_is_known_by_what_aws_says_of_it(server: _Server) -> None:
             "arn": f"arn:aws-us-gov:logs:{REGION}:{ACCOUNT}:log-group:/a:*",
             "logGroupClass": "INFREQUENT_ACCESS",
             "creationTime": 5,
+            "retentionInDays": 7,
         },
         {"logGroupName": "/b", "arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/b:*"},
     ]
     server.answer = (200, json.dumps({"logGroups": groups}).encode())
 
     assert [
-        FoundGroup(name="/a", account_id=ACCOUNT, log_class="INFREQUENT_ACCESS", created_ms=5),
+        FoundGroup(name="/a", account_id=ACCOUNT, log_class="INFREQUENT_ACCESS", created_ms=5, retention_days=7),
         FoundGroup(name="/b", account_id=ACCOUNT, log_class="STANDARD", created_ms=0),
     ] == list(an_api(server).groups(""))
 

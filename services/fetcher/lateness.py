@@ -1,0 +1,30 @@
+"""How late the events of a group are, to tell the operator: from timestamp to ingestion, by AWS's clock and nobody else's. Pure.
+
+`slices.measured` measures for the tail, which has no use for more than a late_window; this is not bounded by it.
+"""
+
+from msgspec.structs import replace
+
+from shared.messages import Checkpoint, LogEvent
+
+#: PutLogEvents takes no older events: whatever says more is no lateness.
+MAX_LATE_MS = 14 * 86_400_000
+
+
+def noted(checkpoint: Checkpoint, fresh: list[LogEvent], now_ms: int, period_ms: int) -> Checkpoint:
+    """Return the checkpoint with the lateness of `fresh` events taken into account.
+
+    An event with a timestamp ahead of the time is not late, and one without an ingestion time says nothing.
+    """
+    if not 0 <= now_ms - checkpoint.latest_since_ms < period_ms:
+        checkpoint = replace(checkpoint, latest_ms=checkpoint.latest_next_ms, latest_next_ms=0, latest_since_ms=now_ms)
+    late = (event.ingestion_ms - event.timestamp_ms for event in fresh if event.ingestion_ms > 0)
+    latest = max((ms for ms in late if ms <= MAX_LATE_MS), default=0)
+    if latest <= checkpoint.latest_next_ms:
+        return checkpoint
+    return replace(checkpoint, latest_next_ms=latest)
+
+
+def latest(checkpoint: Checkpoint) -> int:
+    """Return the longest lateness of the running period and the one before, in ms."""
+    return max(checkpoint.latest_ms, checkpoint.latest_next_ms)

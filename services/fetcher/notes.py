@@ -1,0 +1,99 @@
+"""What a group's fetcher tells the operator of it: its state, for `status`, and a log line when a risk begins."""
+
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+import msgspec
+import redis
+import structlog
+from msgspec.structs import replace
+
+from services.fetcher import sweeps
+from services.fetcher.fetch import GroupReader, now_ms
+from shared import keys, risks
+from shared.books import GroupState
+
+#: In a round that takes long, and while fetching pauses, the state is told anew at most so often.
+REFRESH_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class GroupNotes:
+    """The notes on one group. Safe between threads; blocks on Redis, and does without when it is away."""
+
+    def __init__(self, client: redis.Redis, reader: GroupReader, retention_days: Callable[[], int]) -> None:
+        self._client = client
+        self._reader = reader
+        self._retention_days = retention_days
+        self._lock = threading.Lock()
+        self._written_at = 0.0
+        self._fault = ""
+        self._read_ms = 0
+        self._known: set[str] = set()
+        self._ended = False
+
+    def write(self, fault: str) -> None:
+        """Tell how the group does at the end of a round, or why it cannot be read."""
+        self._fault, self._read_ms = fault, self._reader.read_to_ms()
+        self._write()
+
+    def refresh(self) -> None:
+        """Tell the same anew, with how far it has been read by now, unless that was just done."""
+        if monotonic() - self._written_at >= REFRESH_SECONDS:
+            self._write()
+
+    def end(self, *, gone: bool) -> None:
+        """Tell nothing any more, after this: the group is gone, or it is another source's, which tells of it itself."""
+        with self._lock:
+            self._ended = True
+            if gone:
+                self._store(replace(self._state(), fault="", gone=True))
+
+    def _write(self) -> None:
+        with self._lock:
+            if self._ended:
+                return
+            self._written_at = monotonic()
+            state = self._state()
+            self._store(state)
+            self._warn(state)
+
+    def _state(self) -> GroupState:
+        source = self._reader.source
+        return GroupState(
+            group=self._reader.group,
+            source=source.name,
+            fault=self._fault,
+            since_ms=now_ms(),
+            read_ms=self._read_ms,
+            unread_ms=self._reader.unread_ms(),
+            lateness_ms=self._reader.lateness_ms(),
+            late_window_ms=source.late_window,
+            sweep_window_ms=source.sweep_window if sweeps.is_on(source) else 0,
+            retention_days=self._retention_days(),
+        )
+
+    def _store(self, state: GroupState) -> None:
+        try:
+            self._client.hset(keys.GROUPS, self._reader.key, msgspec.json.encode(state))
+        except redis.RedisError as error:
+            log.debug("state not noted", group=state.group.log_group, error=str(error))
+
+    def _warn(self, state: GroupState) -> None:
+        """Say what is about to go wrong, once for as long as it lasts."""
+        found = {"late": risks.late(state), "expiring": risks.expiring(state, now_ms())}
+        for kind, text in found.items():
+            if text and kind not in self._known:
+                log.warning("a risk to events", group=state.group.log_group, region=state.group.region, why=text)
+        self._known = {kind for kind, text in found.items() if text}
+
+
+def note_gone(client: redis.Redis, source: str, region: str, there: set[str]) -> None:
+    """Note of the groups that `source` once read in `region` and that are not `there` any more that they are gone."""
+    for key, value in client.hgetall(keys.GROUPS).items():
+        state = msgspec.json.decode(value, type=GroupState)
+        is_its = state.source == source and state.group.region == region
+        if is_its and not state.gone and state.group.log_group not in there:
+            client.hset(keys.GROUPS, key, msgspec.json.encode(replace(state, fault="", gone=True)))

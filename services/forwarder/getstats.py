@@ -1,0 +1,136 @@
+"""The receiver's statistics, asked for over its stream socket: the command `getstats`, which Wazuh has since 4.4."""
+
+import math
+import socket
+import struct
+from typing import Any
+
+import msgspec
+
+from services.forwarder.turnover import Entry, Lane, Look
+
+#: The daemon answers in less than a millisecond, unless it loads its rules anew or its host is overloaded.
+TIMEOUT_SECONDS = 2.0
+#: An answer has some 5 kB.
+MAX_ANSWER_BYTES = 1024 * 1024
+
+_LENGTH = struct.Struct("<I")
+_REQUEST = msgspec.json.encode({"version": 1, "origin": {"module": "cwpipe"}, "command": "getstats", "parameters": {}})
+#: Counted among the decoded events, and not from the queue `others`: these have queues of their own.
+_OTHER_QUEUES = {"dbsync", "eventchannel", "rootcheck", "sca", "syscheck", "syscollector", "upgrade"}
+#: What is behind the first queue; one that is full holds up those before it, or drops.
+_LATER_QUEUES = ("processed", "alerts", "archives")
+
+
+class StatsUnavailable(Exception):
+    """The receiver's statistics cannot be had now; says why."""
+
+
+class _Queue(msgspec.Struct):
+    size: int
+    usage: float
+
+    @property
+    def depth(self) -> int:
+        # `usage` is a share of size - 1 or of size, by version: reckoned by the size it is one too many at worst.
+        return math.ceil(self.size * self.usage - 1e-6)
+
+    @property
+    def free(self) -> int:
+        return max(0, self.size - 1 - self.depth)
+
+
+class _Breakdown(msgspec.Struct):
+    decoded_breakdown: dict[str, Any]
+    dropped_breakdown: dict[str, Any]
+
+
+class _Events(msgspec.Struct):
+    processed: int
+    received_breakdown: _Breakdown
+
+
+class _Metrics(msgspec.Struct):
+    events: _Events
+    queues: dict[str, _Queue]
+
+
+class _Data(msgspec.Struct):
+    uptime: int
+    metrics: _Metrics
+
+
+class _Answer(msgspec.Struct):
+    data: _Data
+
+
+def look(path: str) -> Look:
+    """Ask the stream socket at `path`; blocks for TIMEOUT_SECONDS at most. Raises StatsUnavailable."""
+    try:
+        answer = _ask(path)
+    except OSError as error:
+        raise StatsUnavailable(f"{path} does not answer: {error.strerror or error}") from None
+    return parse(answer, path)
+
+
+def parse(answer: bytes, path: str) -> Look:
+    """Return what an answer says. Raises StatsUnavailable."""
+    try:
+        data = msgspec.json.decode(answer, type=_Answer).data
+        queues, events = data.metrics.queues, data.metrics.events
+        decoded, dropped = events.received_breakdown.decoded_breakdown, events.received_breakdown.dropped_breakdown
+        depth, taken = queues["others"].depth, _total(decoded)
+        lanes: dict[Lane, Entry] = {
+            "files": Entry(depth=depth, taken=taken, dropped=_total(dropped)),
+            "aws": Entry(depth=depth, taken=taken, dropped=int(dropped["modules_breakdown"]["aws"])),
+            "eventchannel": Entry(
+                depth=queues["eventchannel"].depth, taken=_windows(decoded), dropped=_windows(dropped)
+            ),
+        }
+        on_the_way = [queues[name] for name in ("others", "eventchannel", *_LATER_QUEUES)]
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise StatsUnavailable(f"{path} gave an answer that cannot be read: {error}") from None
+    return Look(
+        start=data.uptime,
+        lanes=lanes,
+        waiting=queues["processed"].depth,
+        processed=events.processed,
+        free=min(queue.free for queue in on_the_way),
+        usage=max(queue.usage for queue in on_the_way),
+    )
+
+
+def _ask(path: str) -> bytes:
+    """Return the answer to one request: the daemon takes one a connection. Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(TIMEOUT_SECONDS)
+        connection.connect(path)
+        connection.sendall(_LENGTH.pack(len(_REQUEST)) + _REQUEST)
+        (size,) = _LENGTH.unpack(_received(connection, _LENGTH.size))
+        if size > MAX_ANSWER_BYTES:
+            raise OSError(f"an answer of {size} bytes")
+        return _received(connection, size)
+
+
+def _received(connection: socket.socket, size: int) -> bytes:
+    pieces = []
+    while size:
+        piece = connection.recv(size)
+        if not piece:
+            raise OSError("the connection was closed before the answer was whole")
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _total(breakdown: dict[str, Any]) -> int:
+    """Return the sum of the counters of a breakdown that are about the queue `others`."""
+    total = 0
+    for name, value in breakdown.items():
+        if name not in _OTHER_QUEUES:
+            total += _total(value) if isinstance(value, dict) else int(value)
+    return total
+
+
+def _windows(breakdown: dict[str, Any]) -> int:
+    return int(breakdown["modules_breakdown"]["logcollector_breakdown"]["eventchannel"])

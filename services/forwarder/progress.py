@@ -1,0 +1,103 @@
+"""How far one batch is confirmed: in Redis, in the books, fenced against another forwarder that works on it too."""
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+
+import redis
+import structlog
+from redis.client import Pipeline
+
+from shared import books, dead_letters, keys, metrics, queues
+from shared.messages import DeadLetter, EnrichedBatch
+from shared.queues import ENRICHED
+
+log = structlog.get_logger()
+
+
+class Progress:
+    """Every method blocks on Redis, and raises redis.RedisError. `size` is the payload's, in bytes."""
+
+    def __init__(self, client: redis.Redis, batch: EnrichedBatch, size: int) -> None:
+        self._client = client
+        self._batch = batch
+        self._size = size
+        self._group_key = keys.group_key(batch.group)
+        self._place = keys.progress(batch.batch_id)
+        self._stored: bytes | None = None
+        self.offset = 0
+        """Datagrams recorded as confirmed, or given up."""
+        self.load()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of the batch is left; then it is acknowledged too."""
+        return self.offset == len(self._batch.datagrams)
+
+    def load(self) -> bool:
+        """Go on from what Redis holds. False: another forwarder has finished the batch."""
+        stored = self._client.get(self._place)
+        self._stored = stored if isinstance(stored, bytes) else None
+        self.offset = int(self._stored or 0)
+        return queues.take(self._client, ENRICHED, self._batch.batch_id) is not None
+
+    def deliver(self, reached: int) -> bool:
+        """Record that all before the index `reached` is confirmed. False, with nothing written: somebody else did."""
+        events = self._events(reached)
+        done = self._record(reached, lambda pipe: books.record(pipe, self._group_key, {"delivered": events}))
+        if done:
+            metrics.EVENTS_DELIVERED.inc(events)
+        return done
+
+    def refuse(self, reason: str) -> bool:
+        """Make a dead letter of the next datagram. False as with `deliver`."""
+        at, events = self.offset, self._events(self.offset + 1)
+        letter = DeadLetter(
+            reason=reason,
+            at_ms=int(time.time() * 1000),
+            group=self._batch.group,
+            payload=self._batch.datagrams[at],
+            events=events,
+        )
+
+        def record(pipe: Pipeline) -> None:
+            books.record(pipe, self._group_key, {"dead_lettered": events})
+            dead_letters.add(pipe, f"{self._batch.batch_id}-d{at}", letter)
+
+        done = self._record(at + 1, record)
+        if done:
+            log.error("a datagram cannot be sent and became a dead letter", batch=self._batch.batch_id, why=reason)
+            metrics.EVENTS_DEAD.labels("too_long").inc(events)
+        return done
+
+    def book_sent_again(self, datagrams: int) -> None:
+        """Count datagrams that the receiver may get a second time."""
+        if datagrams > 0:
+            self._client.hincrby(keys.books(self._group_key), "sent_again", datagrams)
+            metrics.DATAGRAMS_SENT_AGAIN.inc(datagrams)
+
+    def _record(self, reached: int, record: Callable[[Pipeline], None]) -> bool:
+        """Move the offset, with what `record` adds to the transaction; at the end, acknowledge the batch."""
+        batch_id, unchanged = self._batch.batch_id, (self._place, self._stored)
+        if reached == len(self._batch.datagrams):
+
+            def close(pipe: Pipeline) -> None:
+                record(pipe)
+                pipe.delete(self._place)
+
+            done = queues.finish(self._client, ENRICHED, batch_id, self._size, close, unchanged=unchanged)
+        else:
+
+            def move(pipe: Pipeline) -> None:
+                record(pipe)
+                pipe.set(self._place, reached)
+
+            done = queues.note(self._client, ENRICHED, batch_id, move, unchanged=unchanged)
+        if done:
+            self._stored, self.offset = b"%d" % reached, reached
+        return done
+
+    def _events(self, end: int) -> int:
+        """Return how many events end with a datagram from the offset to before `end`."""
+        continued = self._batch.continued
+        return end - self.offset - (bisect_left(continued, end) - bisect_left(continued, self.offset))
