@@ -134,7 +134,7 @@ _originals_option = click.option(
 
 @cli.group("dead-letters", context_settings=CONTEXT)
 def dead_letters() -> None:
-    """Look at events that could not be delivered, put them back, or give them up.
+    """List, show, replay or discard what was not delivered.
 
     Kept originals of oversize events lie beside them.
     """
@@ -268,9 +268,9 @@ def passwords(directory: Path) -> None:
 @_config_option
 @_data_dir_option
 def dashboard(config: Path | None, data_dir: Path | None) -> None:
-    """Serve pages that show queues, jobs and workers, to those who know the password.
+    """Serve pages that show queues, jobs and workers.
 
-    The log says at the start which file holds the password.
+    They ask for a password: the log says at the start which file holds it.
     """
     from services.dashboard.__main__ import main as serve
 

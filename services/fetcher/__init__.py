@@ -13,6 +13,9 @@ of one group cannot both commit.
     start       where the reading of a new group begins
     fetch       one group: read a page, drop what was seen, commit
     slices      which time range next (pure)
+    sweeps      deep sweeps: what is behind that, for events that come very late (pure)
+    lateness    how late events are (pure)
+    notes       what the operator is told of a group
     seen        the event ids that a later read may bring again
     batches     a page's events as batches (pure)
 """

@@ -87,6 +87,10 @@ class GroupReader:
                 log.debug("another fetcher read this group meanwhile", group=self.group.log_group)
         return True
 
+    def load(self) -> None:
+        """Read from Redis how far the group was read, unless it is known; for those who ask before anything is read."""
+        self._loaded()
+
     def read_to_ms(self) -> int:
         """Return the watermark: every event older than this was read, unless it arrives later. 0: not known."""
         return self._checkpoint.watermark_ms if self._checkpoint else 0

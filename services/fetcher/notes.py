@@ -30,18 +30,19 @@ class GroupNotes:
         self._lock = threading.Lock()
         self._written_at = 0.0
         self._fault = ""
-        self._read_ms = 0
+        self._read_ms = self._last_read_ms()
         self._known: set[str] = set()
         self._ended = False
 
     def write(self, fault: str) -> None:
         """Tell how the group does at the end of a round, or why it cannot be read."""
-        self._fault, self._read_ms = fault, self._reader.read_to_ms()
+        self._fault, self._read_ms = fault, self._reader.read_to_ms() or self._read_ms
         self._write()
 
     def refresh(self) -> None:
-        """Tell the same anew, with how far it has been read by now, unless that was just done."""
+        """Tell the same anew, with how far it has been read by now, unless that was just done. Raises redis.RedisError."""
         if monotonic() - self._written_at >= REFRESH_SECONDS:
+            self._reader.load()
             self._write()
 
     def end(self, *, gone: bool) -> None:
@@ -50,6 +51,14 @@ class GroupNotes:
             self._ended = True
             if gone:
                 self._store(replace(self._state(), fault="", gone=True))
+
+    def _last_read_ms(self) -> int:
+        """Return what was told of the group before this process began."""
+        try:
+            told = self._client.hget(keys.GROUPS, self._reader.key)
+        except redis.RedisError:
+            return 0
+        return msgspec.json.decode(told, type=GroupState).read_ms if isinstance(told, bytes) else 0
 
     def _write(self) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ every page touch what was remembered for an hour. Two different events share a h
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from operator import sub
 from typing import NamedTuple
 
 import redis
@@ -21,7 +22,7 @@ from redis.client import Pipeline
 
 from shared import keys
 from shared.messages import LogEvent
-from shared.remembered import UNKNOWN_MS, Field, digest, field_name, ingested, parse, unpack
+from shared.remembered import Field, digest, field_name, parse, unpack
 
 #: Hashes held in memory for one group before the least recently used fields are let go: about 20 MB at most.
 MAX_LOADED = 250_000
@@ -83,8 +84,8 @@ class SeenEvents:
         """
         additions: list[Addition] = []
         for stretch in _stretches(fresh):
-            for part in _apart(stretch, is_needed):
-                field = _named([event for event, _ in part], f"{sequence}.{len(additions)}")
+            for unnamed, part in _apart(stretch, is_needed):
+                field = _named(unnamed, f"{sequence}.{len(additions)}")
                 packed = array("Q", (hashed for _, hashed in part))
                 pipe.hset(self._key, field.name, packed.tobytes())
                 additions.append(Addition(field, packed))
@@ -139,28 +140,33 @@ class Addition(NamedTuple):
     digests: "array[int]"
 
 
-def _apart(stretch: list[tuple[LogEvent, int]], is_needed: Callable[[Field], bool]) -> list[list[tuple[LogEvent, int]]]:
-    """Return `stretch` whole if nothing in it is late, else what is not late and what is."""
-    if not is_needed(_bounds([event for event, _ in stretch])):
-        return [stretch]
+def _apart(
+    stretch: list[tuple[LogEvent, int]], is_needed: Callable[[Field], bool]
+) -> Iterable[tuple[Field, list[tuple[LogEvent, int]]]]:
+    """Yield `stretch` whole if nothing in it is late, else what is not late and what is; each with a field yet to be named."""
+    whole = _field([event for event, _ in stretch])
+    if not is_needed(whole):
+        yield whole, stretch
+        return
     parts: tuple[list[tuple[LogEvent, int]], list[tuple[LogEvent, int]]] = ([], [])
     for one in stretch:
-        parts[is_needed(_bounds([one[0]]))].append(one)
-    return [part for part in parts if part]
+        parts[is_needed(_field([one[0]]))].append(one)
+    for part in filter(None, parts):
+        yield _field([event for event, _ in part]), part
 
 
-def _named(events: list[LogEvent], written: str) -> Field:
-    field = _bounds(events)
-    size = sum(len(event.message) for event in events)
-    name = field_name(field.oldest_ms, field.newest_ms, size, written, field.ingested_ms, field.late_ms)
-    return parse(name.encode())
-
-
-def _bounds(events: list[LogEvent]) -> Field:
+def _field(events: list[LogEvent]) -> Field:
     times = [event.timestamp_ms for event in events]
-    ingested_ms = max(map(ingested, events))
-    late_ms = max(event.ingestion_ms - event.timestamp_ms for event in events)
-    return Field("", min(times), max(times), 0, ingested_ms, late_ms if ingested_ms < UNKNOWN_MS else UNKNOWN_MS)
+    ingested_ms = [event.ingestion_ms for event in events]
+    size = sum([len(event.message) for event in events])
+    if min(ingested_ms) <= 0:
+        return Field("", min(times), max(times), size)
+    return Field("", min(times), max(times), size, max(ingested_ms), max(map(sub, ingested_ms, times)))
+
+
+def _named(field: Field, written: str) -> Field:
+    name = field_name(field.oldest_ms, field.newest_ms, field.bytes, written, field.ingested_ms, field.late_ms)
+    return parse(name.encode())
 
 
 def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEvent, int]]]:

@@ -7,4 +7,7 @@ and one bad event never stops another.
     __main__      the role: settings, wiring, signals
     normalize     the stage: decode a batch, shape each event, hand the batch over
     shape         what becomes of one event (pure), with the help of the modules below it
+    recognise     which family of AWS's logs it is of; families/ has them all
+    restore/      text as Wazuh's decoders read it
+    datagrams     what is decided on, within the bounds of a datagram
 """

@@ -21,14 +21,18 @@ BLANKS = bytes(range(0x21)) + b"\xef\xbb\xbf"
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?[\x00-\x20]*(\{[\x00-\x20]*(?:"|\}[\x00-\x20]*\Z))')
 
 
+#: What is there where a member is not.
+ABSENT = msgspec.Raw()
+
+
 class Members(msgspec.Struct):
     """An object with whatever members: msgspec checks and skips them, which is the cheapest way to validate.
 
     The two by which an object can be told to hold a line of text are found on the way.
     """
 
-    log: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    message: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="MESSAGE")
+    log: msgspec.Raw = ABSENT
+    message: msgspec.Raw = msgspec.field(default=ABSENT, name="MESSAGE")
 
 
 _VALIDATE = msgspec.json.Decoder(Members).decode

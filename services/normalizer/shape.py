@@ -1,19 +1,18 @@
 """What becomes of one event: the datagrams that analysisd will be sent, or nothing where a rule discards it."""
 
 from collections.abc import Callable
-from functools import partial
-
-from msgspec import UNSET
 
 from services.normalizer import datagrams, json_object, predecode, wire
 from services.normalizer.datagrams import Shaped
 from services.normalizer.families.family import EventChannel, Findings, Shape
+from services.normalizer.json_object import ABSENT
 from services.normalizer.location import DEFAULT, PLAIN
-from services.normalizer.origin import origin_of
+from services.normalizer.origin import Origin, origin_of
 from services.normalizer.recognise import Recogniser, record_of
 from services.normalizer.restore import lines, wrappers
 from services.normalizer.rules import Rules
 from services.normalizer.text import clean
+from services.normalizer.wire import MAX_DATAGRAM_BYTES
 from shared.messages import GroupRef, LogEvent
 from shared.settings.model import Source
 
@@ -30,9 +29,9 @@ class Shaper:
     def __init__(self, group: GroupRef, source: Source) -> None:
         """Raise SettingsError when a rule of `source` cannot be compiled."""
         self._group = group
-        # The default is left out: a shorter key is found in less time.
-        named = {} if source.location == DEFAULT else {"template": source.location}
-        self._origin_of = partial(origin_of, group, **named)
+        self._template = source.location
+        self._latest_stream: str | None = None
+        self._latest_origin: Origin
         self._rules = Rules(source)
         self._recogniser = Recogniser(group, source)
         self._form = self._form_of(source)
@@ -65,14 +64,14 @@ class Shaper:
         found = self._recogniser.of_object(record, event)
         shaped = found and self._of_family(event, found)
         if not shaped and "log" not in record and "MESSAGE" not in record:  # so that it is not read once more
-            shaped = datagrams.of_object(self._origin_of(event.log_stream), b"", body, event)
+            shaped = datagrams.of_object(self._origin_of(event), b"", body, event)
         return shaped or self._restored(event, log)
 
     def _of_family(self, event: LogEvent, found: Shape) -> Shaped | None:
         if isinstance(found, Findings):
-            return datagrams.of_findings(self._origin_of(event.log_stream), found.records, event)
+            return datagrams.of_findings(self._origin_of(event), found.records, event)
         if isinstance(found, EventChannel):
-            return datagrams.of_event_channel(self._origin_of(event.log_stream), found)
+            return datagrams.of_event_channel(self._origin_of(event), found)
         return self._as_logged(event, found.log)
 
     def _restored(self, event: LogEvent, log: bytes) -> Shaped:
@@ -85,7 +84,10 @@ class Shaper:
                 return self._as_logged(event, line)
         place = predecode.find_object(log)
         if place == predecode.NOWHERE:
-            return datagrams.of_text(self._origin_of(event.log_stream).header, log, event)
+            datagram = self._origin_of(event).header + log
+            if len(datagram) <= MAX_DATAGRAM_BYTES:
+                return Shaped((datagram,))
+            return datagrams.of_text(self._origin_of(event).header, log, event)
         preamble = predecode.preamble(log, place) if place > 0 else b""
         if place == predecode.UNSAFE or preamble:
             return self._marked(event, log, place)
@@ -96,36 +98,52 @@ class Shaper:
         body = log[place:] if place else log
         members = json_object.members_of(body)
         if members is None:
-            return datagrams.of_wrapped(self._origin_of(event.log_stream), log, event)
-        if members.log is not UNSET or members.message is not UNSET:
+            return datagrams.of_wrapped(self._origin_of(event), log, event)
+        if members.log is not ABSENT or members.message is not ABSENT:
             line = wrappers.opened(body, event.timestamp_ms)
             if line is not None:
                 return self._as_logged(event, lines.restored(line))
         guarded = json_object.guarded(body)
-        shaped = guarded and datagrams.of_object(self._origin_of(event.log_stream), b"", guarded, event)
-        return shaped or datagrams.of_wrapped(self._origin_of(event.log_stream), log, event)
+        if guarded is None:
+            return datagrams.of_wrapped(self._origin_of(event), log, event)
+        datagram = self._origin_of(event).datagram(event, guarded)
+        if len(datagram) <= MAX_DATAGRAM_BYTES:
+            return Shaped((datagram,))
+        shaped = datagrams.of_object(self._origin_of(event), b"", guarded, event)
+        return shaped or datagrams.of_wrapped(self._origin_of(event), log, event)
 
     def _as_logged(self, event: LogEvent, log: bytes) -> Shaped:
         """Shape an event as it is: an object with its origin, a text as a text."""
         place = 0 if log[:2] == b'{"' else predecode.find_object(log)
         if place == predecode.NOWHERE:
-            return datagrams.of_text(self._origin_of(event.log_stream).header, log, event)
+            return datagrams.of_text(self._origin_of(event).header, log, event)
         return self._marked(event, log, place)
 
     def _as_object(self, event: LogEvent, log: bytes) -> Shaped:
         """Shape an event as an object with its origin, whatever it is."""
         place = 0 if log[:2] == b'{"' else predecode.find_object(log)
         if place == predecode.NOWHERE:
-            return datagrams.of_wrapped(self._origin_of(event.log_stream), log, event)
+            return datagrams.of_wrapped(self._origin_of(event), log, event)
         return self._marked(event, log, place)
 
     def _marked(self, event: LogEvent, log: bytes, place: int) -> Shaped:
         """Give the object at `place` of `log` its origin; what is not sure to be one is wrapped."""
-        origin = self._origin_of(event.log_stream)
+        origin = self._origin_of(event)
         body = json_object.protected(log[place:]) if place != predecode.UNSAFE else None
         preamble = predecode.preamble(log, place) if place > 0 else b""
         shaped = datagrams.of_object(origin, preamble, body, event) if body is not None else None
         return shaped or datagrams.of_wrapped(origin, log, event)
+
+    def _origin_of(self, event: LogEvent) -> Origin:
+        """Return the origin of the event's stream, which often is that of the event before."""
+        stream = event.log_stream
+        if stream != self._latest_stream:
+            if self._template == DEFAULT:  # left out, since a shorter key is found in less time
+                self._latest_origin = origin_of(self._group, stream)
+            else:
+                self._latest_origin = origin_of(self._group, stream, self._template)
+            self._latest_stream = stream
+        return self._latest_origin
 
 
 def _raw(event: LogEvent, log: bytes) -> Shaped:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 import redis
+import structlog
+from msgspec import structs
 
-from services.fetcher import slices
+from services.fetcher import notes, slices
 from services.fetcher.budget import ByteBudget
 from services.operator.status import lines
 from services.operator.status import read as read_status
-from shared import keys, queues
+from shared import books, keys, queues
 from shared.errors import SourceError, TokenRefused
 from tests.eventually import eventually
 from tests.standins.cloudwatch import CloudWatch
@@ -201,6 +204,33 @@ def test_the_retention_of_a_group_and_its_lateness_are_told(live: CloudWatch, cl
     assert 40 * MINUTE_MS <= told.lateness_ms < 41 * MINUTE_MS
     assert 0 <= live.now_ms() - told.unread_ms < MINUTE_MS
     assert ['set late_window = "41m"'] == [risk[risk.index("set late") :][:23] for risk in group.risks]
+
+
+def test_a_pause_that_will_cost_events_is_said_once_and_shown(
+    live: CloudWatch, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver down since yesterday, and a group that is kept for a day; the fetcher was started again meanwhile."""
+    monkeypatch.setattr(notes, "REFRESH_SECONDS", 0.01)
+    live.create_group(REGION, "/app", retention_days=1)
+    live.put(REGION, "/app", "s", [(live.now_ms(), "x")])
+    read_once(client, a_source(live, "/app"))
+    (key,) = books.read(client)
+    unread_ms = live.now_ms() - 20 * HOUR_MS
+    lagging = structs.replace(checkpoint(client, key), watermark_ms=unread_ms, swept_ms=unread_ms)
+    client.set(keys.checkpoint(key), msgspec.json.encode(lagging))
+    client.hset(keys.BYTES, "dead_letters", 2000)
+    with structlog.testing.capture_logs() as said, AtWork(client, a_source(live, "/app"), queued_bytes=1000):
+        eventually(lambda: unread_ms == state(client, "/app").unread_ms)
+        first = state(client, "/app").since_ms
+        eventually(lambda: state(client, "/app").since_ms > first)
+    (group,) = read_status(client, live.now_ms() / 1000).groups
+    warnings = [entry["why"] for entry in said if entry["event"] == "a risk to events"]
+
+    assert ["CloudWatch deletes events that were not read yet in 3 hours"] == [
+        text.partition(":")[0] for text in warnings
+    ]
+    assert warnings == group.risks
+    assert group.read_seconds_ago is not None
 
 
 @pytest.mark.parametrize("off_ms", [5 * HOUR_MS, -5 * HOUR_MS, 26 * HOUR_MS, -26 * HOUR_MS])

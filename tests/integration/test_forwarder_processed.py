@@ -17,7 +17,7 @@ from shared.settings.model import Wazuh
 from tests.eventually import eventually
 from tests.receiver import Receiver
 from tests.standins.analysisd import Analysisd
-from tests.standins.analysisd_setup import Answers, Setup
+from tests.standins.analysisd_setup import Answers, Place, Setup
 from tests.unit.forwarder.at_work import AtWork
 from tests.unit.forwarder.factories import account, an_enriched_batch, put
 
@@ -188,10 +188,12 @@ def test_queues_that_agents_never_let_run_empty_turn_over(client: redis.Redis, r
     assert (500, 0) == (account(client).delivered, account(client).sent_again)
 
 
-def test_events_that_overtake_one_another_are_all_delivered(client: redis.Redis, receiver: Analysisd) -> None:
-    """A thread may keep one in hand while hundreds pass; the receiver dies again and again meanwhile."""
-    receiver.dawdle("decoding", 50)
-    receiver.dawdle("labels", 50)
+@pytest.mark.parametrize("place", ["decoding", "labels"])
+def test_events_that_overtake_one_another_are_all_delivered(
+    client: redis.Redis, receiver: Analysisd, place: Place
+) -> None:
+    """A thread may keep one in hand while 300 pass; the receiver dies again and again meanwhile."""
+    receiver.dawdle(place, 50)
     receiver.throttle(rules=5_000)
     with work_on(client, receiver, 5_000) as work:
         for step in range(1, 5):

@@ -7,7 +7,7 @@ is repeated is no more than the books say. PROMISES_EXAMPLES sets the number of 
 import logging
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import pytest
 import structlog
@@ -31,7 +31,7 @@ from tests.properties.promises.effects import NO_FAULT, Fault, Moment
 from tests.properties.promises.stages import Connections
 from tests.properties.promises.world import LATE_MS, World
 
-EXAMPLES = int(os.environ.get("PROMISES_EXAMPLES", "250"))  # noqa: TID251 - a setting of this test, none of ours
+EXAMPLES = int(os.environ.get("PROMISES_EXAMPLES", "120"))  # noqa: TID251 - a setting of this test, none of ours
 STEPS = 30
 
 Meanwhile = Literal["other", "arrival", "restart", "rollback"]
@@ -107,10 +107,8 @@ class Promises(RuleBasedStateMachine):
         self._patch.setattr(seen, "STRETCH_MS", 1000)
         self._patch.setattr(datagrams, "MAX_DATAGRAM_BYTES", MAX_DATAGRAM_BYTES)
         self._patch.setattr(shape.Shaper, "shape", _with_a_fault(shape.Shaper.shape))
-        self._patch.setattr(forward, "WINDOW", window)
-        self._patch.setattr(forward, "CONFIRM_ON_STOP_SECONDS", 0.0)
         world = self._world = World(self.connections, sizes, sweeps_deep=sweeps_deep)
-        self._patch.setattr(queues, "times_interrupted", world.times_interrupted)
+        _fit(self._patch, world, window)
         for group in (0, 1):
             world.put(group, "json", 4, late_ms=0, delay_ms=0, are_twins=False)
             world.put(group, "text", 2, late_ms=LATE_MS, delay_ms=0, are_twins=True)
@@ -204,6 +202,13 @@ class Promises(RuleBasedStateMachine):
         }[what]
 
 
+def _fit(patch: pytest.MonkeyPatch, world: World, window: int) -> None:
+    """Have forwarders keep to a window of this size, wait for nobody in real time, and learn of RQ what `world` says."""
+    patch.setattr(forward, "WINDOW", window)
+    patch.setattr(forward, "CONFIRM_ON_STOP_SECONDS", 0.0)
+    patch.setattr(queues, "times_interrupted", world.times_interrupted)
+
+
 def _with_a_fault(shaped: Callable[..., Any]) -> Callable[..., Any]:
     """Return the shaper with a fault of ours in it."""
 
@@ -224,21 +229,74 @@ def _quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
+@pytest.fixture
+def connections(redis_url: str, _quiet: None) -> Iterator[Connections]:
+    connections = Connections(redis_url)
+    yield connections
+    connections.close()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(60 + 2 * EXAMPLES)
-@pytest.mark.usefixtures("_quiet")
-def test_nothing_is_lost_miscounted_or_repeated_in_silence(redis_url: str) -> None:
+def test_nothing_is_lost_miscounted_or_repeated_in_silence(connections: Connections) -> None:
     """Every crash, between every two effects, of every process, in every state of the others."""
-    Promises.connections = Connections(redis_url)
-    try:
-        run_state_machine_as_test(
-            Promises,
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    finally:
-        Promises.connections.close()
+    Promises.connections = connections
+    run_state_machine_as_test(
+        Promises,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.parametrize("others", [NO_FAULT, *(Fault(at, "crash before") for at in range(10, 16))], ids=str)
+def test_each_effect_of_a_forwarder_may_meet_another_one(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch, others: Fault
+) -> None:
+    """The other one ends the batch, or dies when it has recorded a part of it."""
+    _fault_each_effect(connections, monkeypatch, "forward", "meanwhile", others)
+
+
+@pytest.mark.parametrize("stage", ["poll", "normalize", "forward"])
+@pytest.mark.parametrize("moment", get_args(Moment)[1:])
+def test_each_effect_of_a_stage_may_be_its_last(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch, stage: str, moment: Moment
+) -> None:
+    """What the histories above meet by chance, one after the other: no effect of a plain run is left out."""
+    _fault_each_effect(connections, monkeypatch, stage, moment, NO_FAULT)
+
+
+def _fault_each_effect(
+    connections: Connections, patch: pytest.MonkeyPatch, stage: str, moment: Moment, others: Fault
+) -> None:
+    before, at = -1, 0
+    while connections.effects.happened > before:
+        before, at = connections.effects.happened, at + 1
+        world = World(connections, (5,), sweeps_deep=False)
+        _fit(patch, world, window=3)
+        world.put(0, "json", 4, late_ms=0, delay_ms=0, are_twins=False)
+        world.put(0, "discarded", 2, late_ms=0, delay_ms=0, are_twins=True)
+        world.put(1, "text", 1, late_ms=0, delay_ms=0, are_twins=True)
+        _run(world, stage, Fault(at, moment), others)
+        world.check()
+        world.finish()
+
+    assert at > 4, "the stage has more effects than that"
+
+
+def _run(world: World, stage: str, fault: Fault, others: Fault) -> None:
+    """Run a stage with a fault; meanwhile another process of its kind may have the same work in hand."""
+    if stage == "poll":
+        world.poll(0, 0, 3, fault, lambda: world.poll(1, 0, 1, others))
+    elif stage == "normalize":
+        world.provide("raw")
+        batch_id = world.state.outstanding["raw"][0]
+        world.normalize(0, batch_id, fault, lambda: world.normalize(1, batch_id, others))
+    else:
+        world.provide("enriched")
+        world.receiver.pace = 1  # what is confirmed is confirmed one by one, and others are on their way
+        batch_id = world.state.outstanding["enriched"][0]
+        world.forward(0, batch_id, fault, lambda: world.take_over(1, batch_id, others))

@@ -117,6 +117,13 @@ class History:
             self.crash(which)
             self.poll(which, 1)
 
+    def arrive_between_pages(self, which: int, times: int, late_ms: int) -> None:
+        """Let a reader read a page at a time, while late events come in before and behind its place."""
+        for number in range(times):
+            self.clock.now_ms += LATE_MS // 10
+            self.arrive(2, 500, late_ms * (1 + number % 3), 0, "")
+            self.poll(which, 1)
+
     def poll(self, which: int, pages: int) -> bool:
         """Let a reader read some pages, waiting out what fails as its task does; return whether its round goes on."""
         self._reading = which
@@ -279,6 +286,7 @@ steps = st.one_of(
     st.tuples(st.just("poll_to_the_end"), readers),
     st.tuples(st.just("crash"), readers),
     st.tuples(st.just("crash_again_and_again"), readers, st.integers(2, 20)),
+    st.tuples(st.just("arrive_between_pages"), readers, st.integers(5, 25), st.sampled_from([1, LATE_MS, 2 * LATE_MS])),
     st.tuples(st.just("set_late_window"), readers, st.sampled_from(LATE_WINDOWS_MS)),
     st.tuples(
         st.just("set_clock"), st.sampled_from([0, 1000, LATE_MS, 3_600_000, 2 * slices.AHEAD_MS, -1000, -5 * LATE_MS])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic, sleep
 
-from tests.standins.cloudwatch_contents import Paging
+from tests.torture import aws_faults
 from tests.torture.recovery import Recovery
 from tests.torture.schedule import Accident, Kind
 from tests.torture.services import kill
@@ -52,15 +52,15 @@ class CarryOut:
         self.agenda = Agenda(site.stage.tend)
         self.told: list[str] = []
         self.lives: list[tuple[float, float | None]] = [(0.0, None)]
-        self.doubts = {"forwarder": 0, "server": 0, "analysisd": 0}
-        """How often each was hit in a way that may leave a forwarder in doubt about what it sent."""
+        self.most_doubts = 0
+        """How many windows of a forwarder these accidents may have left in doubt, at most."""
         self.killed = 0
         self._site = site
         self._stage = site.stage
-        self._aws = site.aws
         self._analysisd = site.analysisd
         self._recovery = recovery
         self._pace = pace
+        self._forwarders = sum(role.startswith("forwarder") for role in site.stage.roles)
         self._kinds: dict[Kind, Callable[[Accident], bool]] = {
             **dict.fromkeys(_SIGNALS, self._signal),
             "die": self._die,
@@ -79,18 +79,9 @@ class CarryOut:
         self.agenda.at(seconds, lambda: None)
         self.agenda.run()
 
-    @property
-    def most_doubts(self) -> int:
-        """How often a window may have been left in doubt: where a forwarder is hit, it and whoever takes over."""
-        forwarders = sum(role.startswith("forwarder") for role in self._stage.roles)
-        return 2 * self.doubts["forwarder"] + 2 * forwarders * (self.doubts["server"] + self.doubts["analysisd"])
-
     def recover(self) -> None:
-        """End every fault that may still be there."""
-        self._aws.recover()
-        self._aws.throttle("FilterLogEvents", None)
-        self._aws.group_paging.clear()
-        self._aws.paging = Paging()
+        """Have AWS do well again."""
+        aws_faults.end(self._site.aws)
 
     def _begin(self, accident: Accident) -> None:
         there = self._kinds[accident.kind](accident)
@@ -110,23 +101,28 @@ class CarryOut:
             if process is None:
                 continue
             self.killed += signum is signal.SIGKILL
-            self._doubt(victim)
+            self._doubt(victim, signum)
             if signum is signal.SIGSTOP:
                 self._later(accident, partial(kill, process, signal.SIGCONT))
         return any(hit)
 
-    def _doubt(self, victim: str) -> None:
+    def _doubt(self, victim: str, signum: signal.Signals) -> None:
         if victim in {self._stage.server, self._stage.whole}:
-            self.doubts["server"] += 1
+            self._all_doubt(2)
         elif victim.startswith("forwarder"):
-            self.doubts["forwarder"] += 1
+            # One that stood still for longer than its claim goes on beside the one that took over.
+            self.most_doubts += 2 if signum is signal.SIGSTOP else 1
+
+    def _all_doubt(self, times: int) -> None:
+        self.most_doubts += times * self._forwarders
 
     # The receiver
 
     def _die(self, accident: Accident) -> bool:
         self._analysisd.kill()
+        self.killed += 1
         self.lives[-1] = (self.lives[-1][0], self.agenda.now)
-        self.doubts["analysisd"] += 1
+        self._all_doubt(2)
         self._later(accident, lambda: self._revive(accident.amount))
         return True
 
@@ -136,7 +132,7 @@ class CarryOut:
 
     def _freeze(self, accident: Accident) -> bool:
         self._analysisd.freeze()
-        self.doubts["analysisd"] += 1
+        self._all_doubt(1)
         self._later(accident, self._analysisd.thaw)
         return True
 
@@ -145,7 +141,7 @@ class CarryOut:
             self._analysisd.throttle(decoders=accident.amount, rules=accident.amount)
         else:
             self._analysisd.stall()
-        self.doubts["analysisd"] += 1
+        self._all_doubt(1)
         self._later(accident, self._hurry)
         return True
 
@@ -155,37 +151,13 @@ class CarryOut:
 
     def _agents(self, accident: Accident) -> bool:
         self._analysisd.burst(accident.amount)
-        self.doubts["analysisd"] += 1
+        self._all_doubt(4)
         return True
-
-    # AWS
-
-    def _aws_faults(self, accident: Accident) -> dict[str, Callable[[], object]]:
-        aws, seconds = self._aws, accident.seconds
-        (group,) = accident.victims
-        read = "FilterLogEvents"
-        return {
-            "throttled": lambda: aws.throttle(read, 2.0),
-            "busy": lambda: aws.fail("*", "ServiceUnavailableException"),
-            "disconnected": lambda: aws.disconnect("*", times=5),
-            "cut": lambda: aws.disconnect(read, mid_body=True, times=5),
-            "garbled": lambda: aws.garble("*", times=5),
-            "late": lambda: aws.delay(read, min(seconds, 1.0)),
-            "expired token": lambda: aws.fail(read, "ExpiredTokenException", times=3),
-            "expired sessions": aws.expire_sessions,
-            "connections cut": aws.cut_connections,
-            "denied": lambda: aws.fail(read, "AccessDeniedException", times=1, group=group),
-            "odd pages": lambda: setattr(aws, "paging", ODD_PAGES),
-            "short tokens": lambda: aws.group_paging.__setitem__(group, Paging(page_events=20, token_life_ms=30)),
-        }
 
     def _fail(self, accident: Accident) -> bool:
-        self._aws_faults(accident)[accident.what]()
+        aws_faults.begin(self._site.aws, accident)
         self._later(accident, self.recover)
         return True
-
-
-ODD_PAGES = Paging(page_events=50, leading_empty_pages=1, empty_pages=3, overlap=3, repeat_token=1, trailing_token=True)
 
 
 def _role(victims: Sequence[str]) -> str:

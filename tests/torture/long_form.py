@@ -57,5 +57,7 @@ def test_separate_processes_on_an_external_server_lose_nothing(
 
 def test_a_supervised_host_loses_nothing(tell: Tell) -> None:
     """`cwpipe run` with its embedded server: its children, the server and the supervisor itself are killed."""
-    one = Ordeal("supervised", Supervised, SUPERVISED_SIZE, SUPERVISED, ordeal.seed())
+    one = Ordeal(
+        "supervised", Supervised, SUPERVISED_SIZE, SUPERVISED, ordeal.seed(), eps=2_000, max_events_per_second=5_000
+    )
     assert [] == ordeal.undergo(one, tell).faults

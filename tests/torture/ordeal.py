@@ -35,7 +35,7 @@ class Ordeal:
     plan: Plan
     seed: int
     level: Level = LEVEL
-    agents_per_second: float = 100.0
+    agents_per_second: float = 300.0
     pace: int = 2_000
     """Events a second that analysisd gets through when it is not disturbed: bursts take seconds, as they should."""
     eps: int = 0
@@ -95,6 +95,7 @@ def _undergo(ordeal: Ordeal, directory: Path, tell: Tell) -> Verdict:
             drained = _drain(site, puts)
             found = site.judge(puts, most_doubts=carry_out.most_doubts, may_drop=ordeal.plan.agents)
             found.faults += [f"{name} ended with {code}" for name, code in site.stage.stop().items() if code != 0]
+            found.faults += site.crashes()
     tell(
         f"torture {ordeal.name}: {found}\n{carry_out.killed} killed; faults for {faulted:.0f} s, drained "
         f"{drained:.0f} s after\n{recovery}"

@@ -17,7 +17,7 @@ with all that is in its memory, `freeze`, `slow`, and `agents` that flood it. `a
 
 #: A worker that gave no sign of life for so long has lost its claim on the batch in its hands.
 CLAIM_SECONDS = 12.0
-#: Drawn by name in carry_out.py.
+#: aws_faults.py says what each is.
 AWS_FAULTS = (
     *("throttled", "busy", "disconnected", "cut", "garbled", "late", "expired token", "expired sessions"),
     *("connections cut", "denied", "odd pages", "short tokens"),

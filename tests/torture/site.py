@@ -25,6 +25,8 @@ Level = Literal["read", "processed"]
 LEVEL: Level = "processed" if "stats_socket" in Wazuh.__struct_fields__ else "read"
 PATIENCE_SECONDS = 90.0
 TICK_SECONDS = 0.05
+#: The exit code that says so.
+CRASHED = 1
 ROLE = "arn:aws:iam::123456789012:role/reader"
 
 CONFIGURATION = """
@@ -147,6 +149,14 @@ class Site:
             return False
         finally:
             client.close()
+
+    def crashes(self) -> list[str]:
+        """Return what ended by a fault of its own."""
+        return [
+            f"{service.name} crashed: see its log"
+            for service in self.stage.services
+            if CRASHED in service.exit_codes or "Traceback" in service.log
+        ]
 
     def judge(self, puts: Sequence[Put], *, most_doubts: int, may_drop: bool = False) -> verdict.Verdict:
         """Look at everything when all is quiet."""

@@ -11,14 +11,13 @@ _METHOD = re.compile(r"[A-Z]{1,16}")
 _STATUS = re.compile(r"[1-5]\d\d")
 _WORD = re.compile(r"[!#-~]{1,256}")
 _UNSAFE = re.compile(r'[\x00-\x20"\x7f-\x9f\u2028\u2029]')
-_PATHS = ("path", "resourcePath", "routeKey")
 
 
 def apigateway(members: Record, _context: Context) -> Line | None:
     """Write the members that a stage is usually set to log as one line. None: one that the line needs is missing."""
     address, time, method = text_of(members, "ip"), text_of(members, "requestTime"), text_of(members, "httpMethod")
     status = _printed(members, "status")
-    path = next((found for found in (text_of(members, key) for key in _PATHS) if found), "")
+    path = text_of(members, "path") or text_of(members, "resourcePath") or _route(members)
     told = (
         _ADDRESS.fullmatch(address)
         and _TIME.fullmatch(time)
@@ -30,6 +29,12 @@ def apigateway(members: Record, _context: Context) -> Line | None:
     request = f"{method} {_UNSAFE.sub(_escaped, path)} {_word(members, 'protocol', 'HTTP/1.1')}"
     size, request_id = _word(members, "responseLength", "-"), _word(members, "requestId", "-")
     return Line(f'{address} - {_word(members, "user", "-")} [{time}] "{request}" {status} {size} {request_id}'.encode())
+
+
+def _route(members: Record) -> str:
+    """Return the path of an HTTP API's route, `GET /items` or `$default`; "" if there is none."""
+    route = text_of(members, "routeKey")
+    return route.partition(" ")[2] or ("/" if route else "")
 
 
 def _printed(members: Record, key: str) -> str:

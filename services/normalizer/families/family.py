@@ -5,6 +5,10 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+#: No service puts more records into an event. Each becomes a datagram with an origin of its own: without a bound, a hostile
+#: message of a megabyte could become hundreds.
+MAX_RECORDS = 100
+
 #: An object as `msgspec.json` decodes it.
 Record = dict[str, Any]
 

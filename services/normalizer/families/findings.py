@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.normalizer.families.eventbridge import detail_of
-from services.normalizer.families.family import Context, Findings, Record
+from services.normalizer.families.family import MAX_RECORDS, Context, Findings, Record
 from services.normalizer.families.records import object_of, reshaped, sourced, text_of, without_nulls
 
 
@@ -15,7 +15,7 @@ def guardduty(members: Record, _context: Context) -> Findings | None:
     if record is None or "severity" not in record:
         return None
     details = _probes(record)
-    if len(details) < 2:
+    if not 2 <= len(details) <= MAX_RECORDS:
         return Findings((sourced("guardduty", reshaped(record)),))
     return Findings(tuple(sourced("guardduty", _probe(without_nulls(record), detail)) for detail in details))
 
@@ -36,7 +36,9 @@ def securityhub(members: Record, _context: Context) -> Findings | None:
     """Shape each finding of an event: rules read one."""
     record = detail_of(members, "securityhub") or {}
     findings = record.get("findings")
-    if not isinstance(findings, list) or not findings or not all(isinstance(finding, dict) for finding in findings):
+    if not isinstance(findings, list) or not 1 <= len(findings) <= MAX_RECORDS:
+        return None
+    if not all(isinstance(finding, dict) for finding in findings):
         return None
     named = {"detail_type": members["detail-type"]}
     return Findings(tuple(sourced("securityhub", {**named, "finding": without_nulls(one)}) for one in findings))

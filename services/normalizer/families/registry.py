@@ -176,12 +176,14 @@ FAMILIES = (
     Family(
         name="syslog",
         groups=("/var/log/*", "var/log/*", "secure", "auth.log", "messages", "syslog", "/ec2/var/log/*"),
-        arrives="A line of a known program that has lost its date and host with both, the host being the stream's name.",
+        arrives="A line of a known program that has lost its host, or date and host, with both, the host being the stream's "
+        "name.",
         from_line=syslog.syslog,
     ),
     Family(
         name="windows",
-        arrives="An event in XML on analysisd's queue of Windows events, where it has a location but no `cloudwatch`.",
+        arrives="An event in XML on analysisd's queue of Windows events, where it has a location but no `cloudwatch`; one in "
+        "the text of CloudWatch's agent as a line of `WinEvtLog`.",
         from_line=windows.windows,
         where="by format",
     ),

@@ -13,6 +13,12 @@ def of_milliseconds(timestamp_ms: int) -> bytes:
     return b"%b %2d %b" % (_MONTHS[moment.month - 1].encode(), moment.day, moment.strftime("%H:%M:%S").encode())
 
 
+def with_year(timestamp_ms: int) -> bytes:
+    """Return the UTC date and time of `timestamp_ms` as `2026 Jan 01 00:00:00`."""
+    moment = _EPOCH + timedelta(milliseconds=min(max(timestamp_ms, 0), _LAST_MS))
+    return f"{moment.year} {_MONTHS[moment.month - 1]} {moment:%d %H:%M:%S}".encode()
+
+
 def of_iso(month: bytes, day: bytes, time: bytes) -> bytes | None:
     """Return the parts of an ISO stamp, as written, as `Jan  1 00:00:00`. None: there is no such month."""
     number = int(month)

@@ -38,6 +38,8 @@ class Effects:
         self._fault = NO_FAULT
         self._count = 0
         self._meanwhile: Callable[[], object] = lambda: None
+        self.happened = 0
+        """How many faults have happened."""
         self.server_starts = 0
         """How often the server was started anew: connections made before are broken."""
 
@@ -57,6 +59,7 @@ class Effects:
         if self._count != self._fault.at:
             return "none"
         moment, meanwhile = self._fault.moment, self._meanwhile
+        self.happened += 1
         if moment == "crash before":
             raise Crash
         if moment == "lost":

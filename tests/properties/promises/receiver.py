@@ -11,6 +11,8 @@ from tests.properties.promises.effects import Effects
 
 #: A forwarder that sees nothing happen so many times in a row waits for what will not come by itself.
 PATIENCE = 6
+#: More looks in a row than anybody needs here.
+MANY_LOOKS = 500
 
 
 @dataclass(eq=False)
@@ -99,6 +101,7 @@ class ModelledSink:
         self._patience = patience
         self._generation = -1
         self._is_broken = False
+        self._asked = 0
         self._unconfirmed: deque[Sent] = deque()
 
     def connect(self) -> None:
@@ -130,6 +133,8 @@ class ModelledSink:
 
     def confirm(self, *, wait: bool) -> int:
         moment = self._effects.before(SinkBusy("it does not answer"))
+        self._asked += 1
+        assert self._asked < MANY_LOOKS, "it sends nothing, and looks again and again"
         if wait and self._unconfirmed:
             self._patience.let_pass()
         if self._is_gone:
@@ -152,6 +157,7 @@ class ModelledSink:
     def _send(self, datagram: bytes) -> None:
         lost = SinkUnavailable("the connection broke")
         moment = self._effects.before(lost)
+        self._asked = 0
         if self._is_gone:
             raise lost
         if REFUSED.encode() in datagram:

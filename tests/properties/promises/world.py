@@ -110,7 +110,9 @@ class World:
         """Have a normalizer work on a batch, be it done or not."""
 
         def work() -> bool:
+            rollbacks = self.rollbacks
             self._normalizers[which].normalize(batch_id, self.ledger.facts["raw", batch_id])
+            assert self.rollbacks > rollbacks or self._is_done("raw", batch_id), "its job is over, and it is not done"
             return True
 
         return self._work(work, fault, meanwhile, lambda: self._kill_normalizer(which))
@@ -122,8 +124,11 @@ class World:
 
         def work() -> bool:
             nonlocal ended, given_back
+            rollbacks = self.rollbacks
             given_back = not self._forwarders[which].forward(batch_id, self.ledger.facts["enriched", batch_id])
             ended = True
+            is_done = given_back or self.rollbacks > rollbacks or self._is_done("enriched", batch_id)
+            assert is_done, "its job is over, and it is not done"
             return not given_back
 
         try:
@@ -217,6 +222,9 @@ class World:
             arrived[label_of(datagram.decode())] += times
 
         assert Counter() == due - arrived, "promised, and not processed"
+
+    def _is_done(self, queue: str, batch_id: str) -> bool:
+        return not self._client.exists(keys.payload(queue, batch_id))
 
     def _was_spoiled(self, batch_id: str | None) -> bool:
         return any((queue, batch_id) in self.ledger.spoiled for queue in ("raw", "enriched"))

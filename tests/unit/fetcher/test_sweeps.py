@@ -153,6 +153,28 @@ def test_an_event_is_known_by_its_times_or_looked_up(timestamp_ms: int, ingestio
     assert certain != sweeps.is_needed(checkpoint, field)
 
 
+def test_a_sweep_ends_where_it_ended() -> None:
+    """What begins there was read last by the tail."""
+    checkpoint = a_checkpoint()
+    end_ms = NOW_MS - 6 * HOUR_MS - 20 * MINUTE_MS
+
+    assert sweeps.is_certain(checkpoint, an_event(end_ms - 1, NOW_MS - 6 * HOUR_MS - VISIBLE_MS))
+    assert not sweeps.is_certain(checkpoint, an_event(end_ms, NOW_MS - 6 * HOUR_MS - VISIBLE_MS))
+
+
+def test_what_comes_while_a_sweep_is_under_way_is_left_to_the_next() -> None:
+    """It may have come behind the place that was being read."""
+    checkpoint = a_checkpoint()
+    for minutes, token in ((0, "t"), (30, "u"), (60, None)):
+        now_ms = NOW_MS + minutes * MINUTE_MS
+        current = sweeps.due(checkpoint, now_ms, SOURCE)
+        assert current is not None
+        checkpoint = sweeps.advance(checkpoint, current, [], token, now_ms, SOURCE)
+
+    assert not sweeps.is_certain(checkpoint, an_event(OLD_MS, NOW_MS - VISIBLE_MS + 1))
+    assert sweeps.is_certain(checkpoint, an_event(OLD_MS, NOW_MS - VISIBLE_MS))
+
+
 def test_at_the_shortest_late_window_what_comes_within_it_is_certain() -> None:
     """A minute is as long as an event may take to be readable: the tail is swept a minute later, or all would be late."""
     source = a_source(late_window=MINUTE_MS)

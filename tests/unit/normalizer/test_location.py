@@ -38,3 +38,28 @@ def test_a_long_location_is_cut_where_analysisd_would(character: str) -> None:
 
     assert one != other
     assert 8_450 - 4 < len(one.encode()) <= 8_450
+
+
+@pytest.mark.parametrize(
+    ("expected", "template"),
+    [
+        ("Wazuh-AWS", "Wazuh-AWS"),
+        ("123456789012/eu-west-1", "{account}/{region}"),
+        ("aws:{region}|".replace("|", "\u00a6"), "aws:{log_group}"),
+        ("Wazuh-AWS:[1] (x)", "{log_stream}"),
+    ],
+)
+def test_a_template_is_filled_in_once(expected: str, template: str) -> None:
+    """No name can bring along a field of its own, nor begin as the name of an agent would."""
+    assert expected == location_of("eu-west-1", "{region}|", "[1] (x)", "123456789012", template)
+
+
+@pytest.mark.parametrize("stream", ["(web) 10.0.0.1->sshd", "\x01(web)", "[001] (web) any"])
+def test_no_stream_speaks_for_an_agent(stream: str) -> None:
+    """Whatever stands in front of it."""
+    assert location_of("", "", stream, "", "{log_stream}").startswith("Wazuh-AWS:")
+
+
+def test_a_template_that_comes_to_nothing_is_wazuhs_own_location() -> None:
+    """analysisd wants one."""
+    assert "Wazuh-AWS" == location_of("", "", "\n", "", "{log_stream}")
