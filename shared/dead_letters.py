@@ -30,9 +30,21 @@ def add(pipe: Pipeline, letter_id: str, letter: DeadLetter) -> None:
     pipe.hincrby(keys.BYTES, "dead_letters", len(data))
 
 
-def bury(client: redis.Redis, route: Route, batch_id: str, payload: bytes, facts: dict[str, Any], reason: str) -> None:
-    """Make a dead letter of a payload that cannot be decoded, and of all its events in the books."""
-    events = int(facts.get("events") or 0)
+def bury(
+    client: redis.Redis,
+    route: Route,
+    batch_id: str,
+    payload: bytes,
+    facts: dict[str, Any],
+    reason: str,
+    *,
+    booked: int = 0,
+) -> None:
+    """Make a dead letter of a payload that cannot be decoded, and in the books of its events but those `booked` before.
+
+    What was recorded of its progress stays: if the letter is replayed, by a release that can decode it, it goes on there.
+    """
+    events = max(0, int(facts.get("events") or 0) - booked)
 
     def record(pipe: Pipeline) -> None:
         letter = DeadLetter(

@@ -87,7 +87,7 @@ def _facts(job: Job, connection: redis.Redis) -> Iterator[tuple[str, object]]:
     yield "batch", batch_id
     size = sense(lambda: connection.strlen(keys.payload(job.origin, batch_id)))
     yield "state of the batch", f"not done: {readable_size(size)} in Redis" if size else "done"
-    confirmed = sense(lambda: int(connection.get(keys.progress(batch_id)) or 0))
+    confirmed = sense(lambda: int((connection.get(keys.progress(batch_id)) or b"0").split()[0]))
     if size and confirmed and job.origin == ENRICHED.queue:
         yield "confirmed so far", f"{confirmed:,} datagrams"
     yield "worker", job.worker_name or "-"

@@ -13,10 +13,10 @@ from typing import Any
 
 import redis
 
-from services.forwarder.progress import Progress
+from services.forwarder.progress import Progress, parse_progress
 from services.forwarder.sink import WINDOW, Sink, SinkBusy, SinkUnavailable, Undeliverable
 from services.forwarder.waiting import Waiting
-from shared import codec, dead_letters, metrics, queues
+from shared import codec, dead_letters, keys, metrics, queues
 from shared.errors import PoisonMessage
 from shared.messages import EnrichedBatch
 from shared.queues import ENRICHED
@@ -56,7 +56,8 @@ class Forwarder:
         try:
             batch = codec.decode(EnrichedBatch, payload)
         except PoisonMessage as poison:
-            dead_letters.bury(self._client, ENRICHED, batch_id, payload, facts, str(poison))
+            _, booked = parse_progress(self._client.get(keys.progress(batch_id)))
+            dead_letters.bury(self._client, ENRICHED, batch_id, payload, facts, str(poison), booked=booked)
             return None
         try:
             self._deliver(batch, Progress(self._client, batch, len(payload)))

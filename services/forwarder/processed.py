@@ -22,6 +22,8 @@ SEGMENT = 250
 LEAST_WINDOW = 50
 #: How long `confirm` waits for evidence before it gives the caller a turn.
 PATIENCE_SECONDS = 0.25
+#: An event is counted before its rules run: what is drained counts when the last ones had so long for it.
+RULES_SECONDS = 0.005
 #: Queues empty for so long prove as much as the counter of processed events: a line that a rule thread lets go (one of
 #: a firewall that lacks a field) is never counted there.
 SETTLED_SECONDS = 0.5
@@ -54,6 +56,7 @@ class ProcessedSink:
         self._since_look = 0
         self._doubtful: Lane | None = None
         self._empty_since: float | None = None
+        self._drained_since: float | None = None
         self._tempo = Tempo()
 
     def connect(self) -> None:
@@ -87,6 +90,7 @@ class ProcessedSink:
         self._segments.append(_Segment(reached - start, lane))
         self._since_origin += reached - start
         self._since_look += reached - start
+        self._empty_since = self._drained_since = None
         return reached
 
     def confirm(self, *, wait: bool) -> int:
@@ -100,13 +104,13 @@ class ProcessedSink:
             look = self._observe()
             confirmed = self._processed_by(look)
             if confirmed:
-                self._prove_alive()  # so the look was not at another, started in the same second
+                self._prove_alive()  # so it was no other that was looked at, and none died since
             if confirmed or not wait:
                 return confirmed
             if monotonic() > deadline:
                 self._prove_alive()
                 raise SinkBusy(f"the receiver at {self._socket.path} has read and not yet processed what it was sent")
-            sleep(self._tempo.pause(self._events_ahead(look)))
+            sleep(RULES_SECONDS if self._drained_since else self._tempo.pause(self._events_ahead(look)))
 
     @property
     def _unconfirmed(self) -> int:
@@ -125,7 +129,12 @@ class ProcessedSink:
             if before is None or not turnover.is_calm(before, look, self._doubtful):
                 raise SinkBusy(f"the receiver at {self._socket.path} drops events of somebody else, or is almost full")
             self._doubtful = None
-        self._origin, self._since_origin, self._empty_since = look, 0, None
+        self._start_from(look)
+
+    def _start_from(self, look: Look) -> None:
+        """Count from this look on: nothing of ours is unconfirmed."""
+        self._origin, self._since_origin = look, 0
+        self._empty_since = self._drained_since = None
 
     def _first_look(self) -> Look:
         try:
@@ -183,7 +192,7 @@ class ProcessedSink:
         if confirmed:
             self._window = min(self._window * 2, WINDOW)
         if not self._segments:
-            self._origin, self._since_origin, self._empty_since = look, 0, None
+            self._start_from(look)
         return confirmed
 
     @staticmethod
@@ -194,21 +203,23 @@ class ProcessedSink:
         return segment.passage.is_over(look)
 
     def _is_drained(self, look: Look) -> bool:
-        """Say whether nothing of ours is left inside, by queues that are empty and counters that have caught up."""
+        """Say whether nothing of ours is left inside, by queues that stay empty and counters that have caught up."""
         lanes = {segment.lane for segment in self._segments}
         if not all(look.is_empty(lane) for lane in lanes):
-            self._empty_since = None
+            self._empty_since = self._drained_since = None
             return False
         now = monotonic()
         self._empty_since = self._empty_since or now
-        for_seconds = now - self._empty_since
         assert self._origin is not None
         # Two lanes of one queue are counted together: one of them stands for both.
         queues: list[Lane] = [lane for lane in lanes if lane == "eventchannel" or lane == min(lanes - {"eventchannel"})]
         taken = sum(look.lanes[lane].taken - self._origin.lanes[lane].taken for lane in queues)
-        if taken < self._since_origin:
-            return for_seconds > UNCOUNTED_SECONDS
-        return look.processed - self._origin.processed >= self._since_origin or for_seconds > SETTLED_SECONDS
+        processed = look.processed - self._origin.processed
+        if taken >= self._since_origin and processed >= self._since_origin:
+            self._drained_since = self._drained_since or now
+        if self._drained_since is not None:
+            return now - self._drained_since >= RULES_SECONDS
+        return now - self._empty_since > (UNCOUNTED_SECONDS if taken < self._since_origin else SETTLED_SECONDS)
 
     def _events_ahead(self, look: Look) -> int:
         """Return how many events the receiver processes at least until more of ours can be proved to be."""

@@ -1,4 +1,8 @@
-"""How far one batch is confirmed: in Redis, in the books, fenced against another forwarder that works on it too."""
+"""How far one batch is confirmed: in Redis, in the books, fenced against another forwarder that works on it too.
+
+In Redis it is the number of datagrams, and behind a space that of events where it is another: an oversize text travels
+in several datagrams.
+"""
 
 import time
 from bisect import bisect_left
@@ -38,7 +42,7 @@ class Progress:
         """Go on from what Redis holds. False: another forwarder has finished the batch."""
         stored = self._client.get(self._place)
         self._stored = stored if isinstance(stored, bytes) else None
-        self.offset = int(self._stored or 0)
+        self.offset, _ = parse_progress(self._stored)
         return queues.take(self._client, ENRICHED, self._batch.batch_id) is not None
 
     def deliver(self, reached: int) -> bool:
@@ -87,17 +91,30 @@ class Progress:
 
             done = queues.finish(self._client, ENRICHED, batch_id, self._size, close, unchanged=unchanged)
         else:
+            stored = self._written(reached)
 
             def move(pipe: Pipeline) -> None:
                 record(pipe)
-                pipe.set(self._place, reached)
+                pipe.set(self._place, stored)
 
             done = queues.note(self._client, ENRICHED, batch_id, move, unchanged=unchanged)
         if done:
-            self._stored, self.offset = b"%d" % reached, reached
+            self._stored, self.offset = self._written(reached), reached
         return done
 
     def _events(self, end: int) -> int:
         """Return how many events end with a datagram from the offset to before `end`."""
-        continued = self._batch.continued
-        return end - self.offset - (bisect_left(continued, end) - bisect_left(continued, self.offset))
+        return self._ended(end) - self._ended(self.offset)
+
+    def _ended(self, end: int) -> int:
+        return end - bisect_left(self._batch.continued, end)
+
+    def _written(self, reached: int) -> bytes:
+        events = self._ended(reached)
+        return b"%d" % reached if events == reached else b"%d %d" % (reached, events)
+
+
+def parse_progress(stored: object) -> tuple[int, int]:
+    """Return datagrams and events confirmed, from what Redis holds; nothing there: none."""
+    datagrams, _, events = (stored if isinstance(stored, bytes) else b"0").partition(b" ")
+    return int(datagrams), int(events or datagrams)

@@ -7,6 +7,7 @@ from itertools import islice
 
 import redis
 from msgspec import structs
+from redis.client import Pipeline
 
 from services.operator import dead_letters_text as text
 from services.operator.dead_letters_overview import Overview
@@ -93,8 +94,14 @@ def _discard(client: redis.Redis, entries: Iterable[Entry]) -> int:
     discarded, rest = 0, iter(entries)
     while some := list(islice(rest, DISCARDED_AT_ONCE)):
         letters = {entry.name: entry.data for entry in some if not entry.is_original}
+        batches = {entry.name: entry.letter.batch_id for entry in some if not entry.is_original}
+
+        def forget(pipe: Pipeline, names: list[bytes], batches: dict[bytes, str] = batches) -> None:
+            """Have nothing left of how far an undecodable batch was."""
+            pipe.delete(*(keys.progress(batches[name]) for name in names))
+
         if letters:
-            discarded += len(dead_letters.remove(client, letters, lambda *_: None))
+            discarded += len(dead_letters.remove(client, letters, forget))
         discarded += sum(_drop(client, entry.name) for entry in some if entry.is_original)
     return discarded
 

@@ -139,6 +139,26 @@ def test_a_payload_that_cannot_be_decoded_becomes_a_dead_letter(client: redis.Re
     assert int(client.hget(keys.BYTES, "dead_letters") or 0) > 0
 
 
+def test_of_a_batch_spoiled_after_a_part_was_confirmed_only_the_rest_is_booked(
+    client: redis.Redis, receiver: Receiver
+) -> None:
+    """As when an older release, which cannot read it, takes over in the middle of a batch."""
+    batch = an_enriched_batch(25, continued=(0,))
+    put(client, batch)
+    with AtWork(client, receiver.path, batch, on_beat=lambda beats: work.stop.set() if beats == 2 else None) as work:
+        work.join()
+    confirmed = account(client).delivered
+    size = int(client.strlen(keys.payload("enriched", batch.batch_id)))
+    client.set(keys.payload("enriched", batch.batch_id), b"?" * size)
+    with AtWork(client, receiver.path, batch) as work:
+        work.join()
+    books = account(client)
+
+    assert 0 < confirmed < 24
+    assert (24 - confirmed, confirmed, 0) == (books.dead_lettered, books.delivered, books.in_flight)
+    assert [24 - confirmed] == [letter.events for letter in letters(client).values()]
+
+
 def test_a_datagram_too_long_for_this_machine_becomes_a_dead_letter_and_the_rest_goes_on(
     client: redis.Redis, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,9 @@ def sink_of(client: redis.Redis, receiver: Analysisd, max_events_per_second: int
 
 
 def times_processed(receiver: Analysisd, events: int, header: bytes = HEADER) -> list[int]:
-    """Return how often each event went through the rules, over all lives of the receiver."""
+    """Return how often each event went through the rules, over all lives of the receiver: the last ones now."""
+    receiver.end_background()
+    eventually(lambda: receiver.summary().idle, what="the rules are done")
     counts = receiver.counts
     return [counts.get(header % number, 0) for number in range(events)]
 

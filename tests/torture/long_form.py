@@ -14,7 +14,11 @@ from tests.torture.workload import Size
 
 pytestmark = pytest.mark.timeout(1_800)
 
-SEPARATE_SIZE = Size(groups=20, streams=200, events=80_000, bursts=16, burst_events=6_000, seconds=300.0)
+SWEEP_INTERVAL = "30s"
+
+SEPARATE_SIZE = Size(
+    groups=20, streams=200, events=80_000, bursts=16, burst_events=6_000, seconds=300.0, very_late=True
+)
 SEPARATE = Plan(
     seconds=SEPARATE_SIZE.seconds,
     roles=Separate.roles,
@@ -28,7 +32,9 @@ SEPARATE = Plan(
     aws_gap=5.0,
     groups=SEPARATE_SIZE.groups,
 )
-SUPERVISED_SIZE = Size(groups=20, streams=200, events=40_000, bursts=8, burst_events=5_000, seconds=170.0)
+SUPERVISED_SIZE = Size(
+    groups=20, streams=200, events=40_000, bursts=8, burst_events=5_000, seconds=170.0, very_late=True
+)
 SUPERVISED = Plan(
     seconds=SUPERVISED_SIZE.seconds,
     roles=Supervised.roles,
@@ -51,13 +57,20 @@ def test_separate_processes_on_an_external_server_lose_nothing(
     tmp_path_factory: pytest.TempPathFactory, tell: Tell
 ) -> None:
     """A fetcher, two normalizers and two forwarders, each killed by itself and several at once, and their Valkey."""
-    one = Ordeal("separate", Separate, SEPARATE_SIZE, SEPARATE, ordeal.seed())
+    one = Ordeal("separate", Separate, SEPARATE_SIZE, SEPARATE, ordeal.seed(), sweep_interval=SWEEP_INTERVAL)
     assert [] == ordeal.undergo(one, tell).faults
 
 
 def test_a_supervised_host_loses_nothing(tell: Tell) -> None:
     """`cwpipe run` with its embedded server: its children, the server and the supervisor itself are killed."""
     one = Ordeal(
-        "supervised", Supervised, SUPERVISED_SIZE, SUPERVISED, ordeal.seed(), eps=2_000, max_events_per_second=5_000
+        "supervised",
+        Supervised,
+        SUPERVISED_SIZE,
+        SUPERVISED,
+        ordeal.seed(),
+        eps=2_000,
+        max_events_per_second=5_000,
+        sweep_interval=SWEEP_INTERVAL,
     )
     assert [] == ordeal.undergo(one, tell).faults

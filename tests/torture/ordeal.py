@@ -20,8 +20,8 @@ from tests.torture.workplace import workplace
 
 Tell = Callable[[str], None]
 
-#: Without any progress for so long, what is missing will not come: a sweep may take 75 s to find a late event.
-STUCK_SECONDS = 120.0
+#: Without any progress for so long, what is missing will not come: a sweep may take 150 s to find a late event.
+STUCK_SECONDS = 180.0
 LOOK_SECONDS = 0.5
 
 
@@ -43,6 +43,7 @@ class Ordeal:
     dawdling: bool = True
     """Threads of analysisd keep events in their hands while others overtake them."""
     max_events_per_second: int = 0
+    sweep_interval: str = "0s"
 
     def prepare(self, analysisd: AnalysisdProcess) -> None:
         """Order what holds all the time."""
@@ -81,6 +82,7 @@ def _undergo(ordeal: Ordeal, directory: Path, tell: Tell) -> Verdict:
         ordeal.size.groups,
         level=ordeal.level,
         max_events_per_second=ordeal.max_events_per_second,
+        sweep_interval=ordeal.sweep_interval,
     ) as site:
         ordeal.prepare(site.analysisd)
         for group in range(ordeal.size.groups):

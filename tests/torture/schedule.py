@@ -127,12 +127,9 @@ def _stall(plan: Plan, random: Random, at: float) -> Accident:
 
 def _stall_seconds(plan: Plan, random: Random) -> float:
     """Return seconds below the claim, or beyond it and beyond a client's patience with Redis."""
-    short = random.random() < 0.6 or plan.longest_stall <= CLAIM_SECONDS
-    return (
-        random.uniform(0.5, 8.0 if plan.longest_stall > 8 else plan.longest_stall)
-        if short
-        else random.uniform(CLAIM_SECONDS + 1.0, plan.longest_stall)
-    )
+    if random.random() < 0.6 or plan.longest_stall <= CLAIM_SECONDS:
+        return random.uniform(0.5, min(8.0, plan.longest_stall))
+    return random.uniform(CLAIM_SECONDS + 1.0, plan.longest_stall)
 
 
 def _receiver(plan: Plan, random: Random, at: float) -> Accident:
@@ -145,7 +142,7 @@ def _receiver(plan: Plan, random: Random, at: float) -> Accident:
     if kind == "agents":
         return Accident(at, "agents", ("analysisd",), 1.0, amount=random.choice((5_000, 20_000, 40_000)))
     if kind == "slow":
-        return Accident(at, "slow", ("analysisd",), random.uniform(1.0, 8.0), amount=random.choice((0, 300, 2_000)))
+        return Accident(at, "slow", ("analysisd",), random.uniform(1.0, 8.0), amount=random.choice((0, 300, 1_000)))
     return Accident(at, "freeze", ("analysisd",), _stall_seconds(plan, random))
 
 

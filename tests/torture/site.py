@@ -58,6 +58,8 @@ only_logs_after = "1h"
 poll_interval = "1s"
 discovery_interval = "5s"
 late_window = "60s"
+sweep_window = "10m"
+sweep_interval = "{sweep_interval}"
 endpoint_url = "{url}"
 """
 
@@ -73,16 +75,28 @@ class Site:
         *,
         level: Level = LEVEL,
         max_events_per_second: int = 0,
+        sweep_interval: str = "0s",
         through: str = "",
         port: int = 0,
     ) -> None:
-        """`through` and `port`: as for `Separate`."""
+        """`sweep_interval`: between two deep sweeps, "0s" for none. `through` and `port`: as for `Separate`."""
         self.directory = directory
         self.aws = CloudWatch()
         self.analysisd = AnalysisdProcess(directory, Setup(keep=False, id_pattern=workload.JOURNAL_PATTERN))
         self.puts: list[Put] = []
         config = directory / "cwpipe.toml"
-        config.write_text(_configuration(directory, self.aws.endpoint_url, level, max_events_per_second))
+        source = SOURCE.format(url=self.aws.endpoint_url, sweep_interval=sweep_interval)
+        config.write_text(
+            CONFIGURATION.format(
+                directory=directory,
+                level=level,
+                per_second=max_events_per_second,
+                region=REGION,
+                role=ROLE,
+                url=self.aws.endpoint_url,
+                source=source,
+            )
+        )
         environment = clean_environment(directory, bytecode())
         if stage is Separate:
             self.stage: Stage = Separate(directory, config, environment, through=through, port=port)
@@ -165,15 +179,3 @@ class Site:
             return verdict.judge(puts, self.analysisd.journal, client, most_doubts=most_doubts, may_drop=may_drop)
         finally:
             client.close()
-
-
-def _configuration(directory: Path, url: str, level: Level, max_events_per_second: int) -> str:
-    return CONFIGURATION.format(
-        directory=directory,
-        level=level,
-        per_second=max_events_per_second,
-        region=REGION,
-        role=ROLE,
-        url=url,
-        source=SOURCE.format(url=url),
-    )

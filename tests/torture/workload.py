@@ -11,6 +11,8 @@ REGION = "us-east-1"
 BUSY_GROUPS = 2
 #: What is promised: a late event is read when it arrives within late_window (60 s here) of its timestamp.
 LATEST_MS = 50_000
+#: What comes later than that is found by a deep sweep, within sweep_window (10 min here).
+VERY_LATE_MS, VERY_LATEST_MS = 130_000, 500_000
 #: CloudWatch takes what is stamped up to two hours ahead.
 FURTHEST_AHEAD_MS = 100 * 60_000
 #: The first group of it names a datagram in the receiver's journal: its location, its origin if it is JSON, and its id.
@@ -58,6 +60,8 @@ class Size:
     seconds: float
     late_everywhere: bool = True
     """Late events also in the busy groups, where it takes a sweep of a minute and more to find them."""
+    very_late: bool = False
+    """And events that only a deep sweep finds."""
 
 
 def make(size: Size, random: Random) -> list[Put]:
@@ -108,6 +112,8 @@ def _trickle(size: Size, random: Random, numbers: Iterator[int], count: int) -> 
     when = random.random()
     if when < 0.05 and (size.late_everywhere or not busy):
         low, high = -LATEST_MS, -15_000
+    elif when < 0.06 and size.very_late:
+        low, high = -VERY_LATEST_MS, -VERY_LATE_MS
     elif when < 0.08:
         low, high = 60_000, FURTHEST_AHEAD_MS
     else:
