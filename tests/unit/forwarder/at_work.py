@@ -83,6 +83,8 @@ class AtWork:
 
     def _run(self) -> None:
         try:
-            self.result = self._forwarder.forward(self._batch.batch_id, facts_of(len(self._batch.datagrams)))
+            self.result = self._forwarder.forward(
+                self._batch.batch_id, facts_of(len(self._batch.datagrams) - len(self._batch.continued))
+            )
         except BaseException as error:  # noqa: BLE001 - join() raises it
             self.error = error
