@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(1_800)
 SWEEP_INTERVAL = "30s"
 
 SEPARATE_SIZE = Size(
-    groups=20, streams=200, events=80_000, bursts=16, burst_events=6_000, seconds=300.0, very_late=True
+    groups=20, streams=200, events=80_000, bursts=16, burst_events=6_000, seconds=270.0, very_late=True
 )
 SEPARATE = Plan(
     seconds=SEPARATE_SIZE.seconds,
@@ -33,7 +33,7 @@ SEPARATE = Plan(
     groups=SEPARATE_SIZE.groups,
 )
 SUPERVISED_SIZE = Size(
-    groups=20, streams=200, events=40_000, bursts=8, burst_events=5_000, seconds=170.0, very_late=True
+    groups=20, streams=200, events=40_000, bursts=8, burst_events=5_000, seconds=150.0, very_late=True
 )
 SUPERVISED = Plan(
     seconds=SUPERVISED_SIZE.seconds,
