@@ -12,6 +12,7 @@ from time import monotonic, sleep
 from services.forwarder import turnover
 from services.forwarder.analysisd import Analysisd
 from services.forwarder.getstats import StatsUnavailable
+from services.forwarder.in_hand import InHand
 from services.forwarder.sink import WINDOW, SinkBusy, SinkUnavailable
 from services.forwarder.tempo import Tempo
 from services.forwarder.turnover import Lane, Look, Passage
@@ -24,11 +25,10 @@ LEAST_WINDOW = 50
 PATIENCE_SECONDS = 0.25
 #: An event is counted before its rules run: what is drained counts when the last ones had so long for it.
 RULES_SECONDS = 0.005
-#: Queues empty for so long prove as much as the counter of processed events: a line that a rule thread lets go (one of
-#: a firewall that lacks a field) is never counted there.
-SETTLED_SECONDS = 0.5
-#: And as much as the counter of decoded events. A decoder that waits for credits of an EPS limit shows in no other way.
-UNCOUNTED_SECONDS = 60.0
+#: Queues empty for so long prove that what no counter shows is in nobody's hand, but will never be counted; not while
+#: decoders wait for credits of an EPS limit, which may take as long as its time frame.
+UNCOUNTED_SECONDS = 2.0
+UNCOUNTED_WITHOUT_CREDITS_SECONDS = 60.0
 
 
 class _Segment:
@@ -57,6 +57,7 @@ class ProcessedSink:
         self._doubtful: Lane | None = None
         self._empty_since: float | None = None
         self._drained_since: float | None = None
+        self._in_hand = InHand()
         self._tempo = Tempo()
 
     def connect(self) -> None:
@@ -142,6 +143,7 @@ class ProcessedSink:
         except StatsUnavailable as why:
             raise SinkUnavailable(f"the receiver's statistics cannot be had, so nothing is sent: {why}") from None
         self._since_look = 0
+        self._in_hand.note(self._look)
         return self._look
 
     def _prove_read(self) -> None:
@@ -171,6 +173,7 @@ class ProcessedSink:
             raise SinkBusy(f"the receiver's statistics cannot be had, so nothing more is sent: {why}") from None
         self._since_look = 0
         self._tempo.note(look.processed, monotonic())
+        self._in_hand.note(look)
         for lane in {segment.lane for segment in self._segments}:
             if reason := turnover.doubt(before, look, lane):
                 self._window, self._doubtful = max(self._window // 4, LEAST_WINDOW), lane
@@ -210,16 +213,28 @@ class ProcessedSink:
             return False
         now = monotonic()
         self._empty_since = self._empty_since or now
+        if self._has_all(look, lanes):
+            self._drained_since = self._drained_since or now
+        if self._drained_since is not None:
+            return now - self._drained_since >= RULES_SECONDS
+        uncounted = UNCOUNTED_WITHOUT_CREDITS_SECONDS if look.out_of_credits else UNCOUNTED_SECONDS
+        if now - self._empty_since <= uncounted:
+            return False
+        self._in_hand.is_for_good(look)
+        return True
+
+    def _has_all(self, look: Look, lanes: set[Lane]) -> bool:
+        """Say whether all that was sent is counted as processed, and no thread has an event in its hand."""
         assert self._origin is not None
         # Two lanes of one queue are counted together: one of them stands for both.
         queues: list[Lane] = [lane for lane in lanes if lane == "eventchannel" or lane == min(lanes - {"eventchannel"})]
         taken = sum(look.lanes[lane].taken - self._origin.lanes[lane].taken for lane in queues)
         processed = look.processed - self._origin.processed
-        if taken >= self._since_origin and processed >= self._since_origin:
-            self._drained_since = self._drained_since or now
-        if self._drained_since is not None:
-            return now - self._drained_since >= RULES_SECONDS
-        return now - self._empty_since > (UNCOUNTED_SECONDS if taken < self._since_origin else SETTLED_SECONDS)
+        return (
+            min(taken, processed) >= self._since_origin
+            and self._in_hand.with_decoders(look) <= 0
+            and self._in_hand.with_rules(look) <= 0
+        )
 
     def _events_ahead(self, look: Look) -> int:
         """Return how many events the receiver processes at least until more of ours can be proved to be."""

@@ -8,7 +8,8 @@ An event's way through analysisd, with what is counted where:
 
 An event is processed when either holds of one look, taken after it was read:
 
-- drained: both queues are empty, and the counters have advanced by all that was sent: nothing of ours is in between;
+- drained: both queues are empty, the counters have advanced by all that was sent, and no thread holds an event in its hand
+  (in_hand.py): nothing is in between;
 - turned over: `taken` has advanced by the depth that the first queue had and a margin, then `processed` by the depth
   that the second had.
 
@@ -52,6 +53,12 @@ class Look(Struct, frozen=True, kw_only=True):
     """Events in the queue `processed`."""
     processed: int
     """Events that left the queue `processed`, since the start."""
+    undecoded: int
+    """Received and neither in a queue, nor dropped, nor decoded."""
+    unprocessed: int
+    """Decoded for the rules and neither in the queue `processed` nor processed."""
+    out_of_credits: bool
+    """Whether decoders wait, an event in hand, for credits of an EPS limit."""
     free: int
     """Free places of the fullest queue on the way."""
     usage: float

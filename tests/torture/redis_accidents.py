@@ -1,5 +1,6 @@
 """What befalls Redis and the way to it, each at a site of its own: what is done, and what is asserted of it."""
 
+import os
 import resource
 import shutil
 import signal
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 
 import redis
 
+from shared import keys
 from tests.torture.proxy import Proxy
 from tests.torture.services import Service
 from tests.torture.site import Site
@@ -43,6 +45,35 @@ def redis_goes_back_to_an_older_state() -> None:
         verdict = site.judge(site.puts, most_doubts=ANY)
         assert [] == [fault for fault in verdict.faults if "repeats" not in fault]
         assert verdict.repeated >= 500 * GROUPS
+
+
+def redis_goes_back_behind_a_batch_that_a_forwarder_has_in_hand() -> None:
+    """Other events come to the same place in the books then; whoever holds the first batch must not end the second."""
+    with _site() as site:
+        older = site.directory / "older"
+        server, data = _server(site), site.directory / "aof"
+        _end(site, next(service for service in site.stage.services if service.name == "forwarder-2"), signal.SIGTERM)
+        _end(site, server, signal.SIGTERM)
+        shutil.copytree(data, older)
+        site.analysisd.freeze()
+        site.put_some(0, 20)
+        server.release()
+        site.wait(lambda: _has_enriched(site), "a batch for the forwarder")
+        site.pass_time(1.5)
+        forwarder = site.stage.send("forwarder-1", signal.SIGSTOP)
+        assert forwarder is not None
+        _end(site, server, signal.SIGKILL)
+        shutil.rmtree(data)
+        shutil.copytree(older, data)
+        site.put_some(0, 20)
+        server.release()
+        site.wait(lambda: _has_enriched(site), "another batch in its place")
+        site.analysisd.thaw()
+        os.kill(forwarder.pid, signal.SIGCONT)
+
+        site.wait_until_all_is_done()
+        verdict = site.judge(site.puts, most_doubts=ANY)
+        assert [] == [fault for fault in verdict.faults if "repeats" not in fault]
 
 
 def the_network_holds_everything_back_for_5_s() -> None:
@@ -94,6 +125,7 @@ def the_disk_is_full_under_redis() -> None:
 
 ACCIDENTS = (
     redis_goes_back_to_an_older_state,
+    redis_goes_back_behind_a_batch_that_a_forwarder_has_in_hand,
     the_network_holds_everything_back_for_5_s,
     the_network_holds_everything_back_for_20_s,
     connections_are_cut_in_a_reply,
@@ -149,6 +181,16 @@ def _end(site: Site, server: Service, signum: signal.Signals) -> None:
     server.hold_back(1e9)
     server.send(signum)
     site.wait(lambda: server.process is None, "the server has ended")
+
+
+def _has_enriched(site: Site) -> bool:
+    client = site.stage.connect()
+    try:
+        return any(client.keys(keys.payload("enriched", "*")))
+    except redis.ConnectionError:
+        return False
+    finally:
+        client.close()
 
 
 def _refuses(site: Site) -> bool:

@@ -59,8 +59,8 @@ def ordeals(tell: Tell) -> Iterator[dict[str, "Future[Verdict]"]]:
     """Both at once: most of the time somebody waits for something."""
     seed = ordeal.seed()
     both = (
-        Ordeal("separate", Separate, SIZE, SEPARATE, seed, dawdling=False),
-        Ordeal("supervised", Supervised, SIZE, SUPERVISED, seed, dawdling=False),
+        Ordeal("separate", Separate, SIZE, SEPARATE, seed),
+        Ordeal("supervised", Supervised, SIZE, SUPERVISED, seed),
     )
     with ThreadPoolExecutor(len(both)) as pool:
         yield {one.name: pool.submit(ordeal.undergo, one, tell) for one in both}

@@ -39,16 +39,20 @@ def test_a_full_page_of_aws_is_one_batch() -> None:
     assert [1] == [len(piece) for piece in batches.split([an_event("x" * 1024 * 1024)])]
 
 
-def test_a_batch_is_named_by_group_commit_and_number() -> None:
-    """The name is the job's id: the same commit made twice would be the same job."""
+def test_a_batch_is_named_by_group_commit_number_and_events() -> None:
+    """The name is the job's id: the same commit of the same events made twice is the same job, and no other is."""
     made = batches.batch("0123456789abcdef", GROUP, "production", 7, 2, [an_event()])
-
-    assert ["0123456789abcdef-7-2", GROUP, "production", 1] == [
-        made.batch_id,
-        made.group,
-        made.source,
-        len(made.events),
+    again = batches.batch("0123456789abcdef", GROUP, "production", 7, 2, [an_event()])
+    other = LogEvent(event_id="2", log_stream="s", timestamp_ms=0, message="x")
+    others = [
+        batches.batch("0123456789abcdef", GROUP, "production", 7, 2, events)
+        for events in ([other], [an_event(), other], [other, an_event()])
     ]
+
+    assert made.batch_id.startswith("0123456789abcdef-7-2-")
+    assert [GROUP, "production", 1] == [made.group, made.source, len(made.events)]
+    assert made.batch_id == again.batch_id
+    assert 4 == len({made.batch_id, *(one.batch_id for one in others)})
 
 
 def test_facts_are_what_an_operator_wants_to_read_as_plain_json() -> None:

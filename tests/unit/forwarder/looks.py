@@ -14,6 +14,9 @@ def a_look(
         lanes={"files": entry, "aws": entry, "eventchannel": Entry(depth=0, taken=0, dropped=0)},
         waiting=waiting,
         processed=processed,
+        undecoded=0,
+        unprocessed=0,
+        out_of_credits=False,
         free=size - 1 - max(depth, waiting),
         usage=max(depth, waiting) / (size - 1),
     )
