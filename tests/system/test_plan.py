@@ -12,8 +12,14 @@ def configure(host: Host, text: str) -> None:
 
 
 def a_source(host: Host, name: str, *log_groups: str, **keys: str) -> str:
-    given = {"regions": f'["{REGION}"]', "log_groups": json.dumps(log_groups), "endpoint_url": f'"{host.aws.endpoint_url}"'}
-    lines = "\n".join(f"{key} = {value}" for key, value in (given | {"sts_endpoint_url": given["endpoint_url"]} | keys).items())
+    given = {
+        "regions": f'["{REGION}"]',
+        "log_groups": json.dumps(log_groups),
+        "endpoint_url": f'"{host.aws.endpoint_url}"',
+    }
+    lines = "\n".join(
+        f"{key} = {value}" for key, value in (given | {"sts_endpoint_url": given["endpoint_url"]} | keys).items()
+    )
     return f'[[sources]]\nname = "{name}"\n{lines}\n'
 
 
@@ -37,7 +43,8 @@ def test_the_plan_says_who_owns_each_group_and_who_reads_none(host: Host) -> Non
         name: (group["source"], group["other_sources"]) for name, group in by_name.items()
     }
     assert (7, True, 2.0, 0.2) == tuple(
-        by_name["/app/shop"][key] for key in ("retention_days", "readable", "polls_per_minute", "polls_per_minute_quiet")
+        by_name["/app/shop"][key]
+        for key in ("retention_days", "readable", "polls_per_minute", "polls_per_minute_quiet")
     )
     assert ["/other"] == [group["log_group"] for group in said["unmatched"]]
     shares = {call["operation"]: (call["per_minute"], call["quota_per_minute"]) for call in said["calls"]}

@@ -45,7 +45,9 @@ def test_pages_come_on_top_of_polls() -> None:
     """1,440 MiB a day is a page a minute, as often as it is read."""
     owner = source(sweep_interval=0)
     busy = group(owner, bytes_a_day=1440 * 1024**2)
-    found = Found(groups={"k": busy}, looks=[Look(source=owner, region="us-east-1", account_id="123456789012", calls=3)])
+    found = Found(
+        groups={"k": busy}, looks=[Look(source=owner, region="us-east-1", account_id="123456789012", calls=3)]
+    )
 
     assert {
         ("123456789012", "us-east-1", "DescribeLogGroups"): Rate(quiet=0.6, awake=0.6, quota=600),

@@ -36,7 +36,7 @@ def made(*sources: Source, principal: str = "", metrics: bool = False) -> list[d
     found = json.loads(json.dumps(document(policy.policy(sources, principal, metrics=metrics))))
     assert {"Version", "Statement"} == set(found)
     assert "2012-10-17" == found["Version"]
-    return found["Statement"]  # type: ignore[no-any-return]
+    return found["Statement"]
 
 
 def test_a_source_with_names_and_globs_needs_to_read_and_to_list() -> None:
