@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from shared.errors import SettingsError
 
-MAX_BYTES = 4 * 1024**2
+MAX_BYTES = 1024**2
 MAX_DEPTH = 64
 
 _TEXT = re.compile(r"(?:[^<\\]++|\\.|\\\Z)*+", re.DOTALL)

@@ -163,4 +163,4 @@ def test_ten_megabytes_of_garbage_end_with_one_line(host: Host) -> None:
     done = host.shell.run("import-ossec", file)
 
     assert (2, "") == (done.exit_code, done.out)
-    assert f"cwpipe: {file}: is larger than 4 MiB, so it is no ossec.conf\n" == done.err
+    assert f"cwpipe: {file}: is larger than 1 MiB, so it is no ossec.conf\n" == done.err
