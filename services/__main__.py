@@ -285,10 +285,15 @@ def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
     help="Where the wodle keeps aws_services.db, usually /var/ossec/wodles/aws: go on from where it stopped.",
 )
 @click.option(
+    "--ask-aws",
+    is_flag=True,
+    help="With --state: ask AWS which streams have something unread, a call for each that is behind its group.",
+)
+@click.option(
     "--ended-after",
     default="",
     metavar="T",
-    help='With --state: streams that end so long before the newest of their group ("7d") are over and hold nothing back.',
+    help='With --state, without AWS: streams that end so long before the newest of their group ("7d") are over.',
 )
 @click.option(
     "--output",
@@ -296,14 +301,14 @@ def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
     metavar="FILE",
     help="Write it there, where no file is yet. Default: standard output.",
 )
-def import_ossec(file: Path, state: Path | None, ended_after: str, output: Path | None) -> None:
+def import_ossec(file: Path, state: Path | None, output: Path | None, *, ask_aws: bool, ended_after: str) -> None:
     """Make settings of the `cloudwatchlogs` services in an ossec.conf.
 
     What has no counterpart here is said in comments and on standard error. Exit 4 when something is left to be done.
     """
     from services.operator.import_ossec import run
 
-    run(file, state, ended_after, output)
+    run(file, state, ask_aws=ask_aws, ended_after=ended_after, output=output)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""All sources that one ossec.conf becomes, and what is to be said of them."""
+"""All sources that one ossec.conf becomes, and what is to be said of them. Blocks on AWS where it is asked."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from services.operator.import_ossec_draft import Draft
 from services.operator.import_ossec_options import draft
 from services.operator.import_ossec_starts import Resumed, rfc_3339, split
 from services.operator.import_ossec_state import GroupPlace, Stopped
+from services.operator.import_ossec_unread import asked
 from services.operator.import_ossec_xml import Element, read, shown
 from shared.errors import SettingsError
 
@@ -18,9 +19,10 @@ REGION = "us-east-1"
 class Imported:
     """What was made of one file. Raises SettingsError when it has no service of ours."""
 
-    def __init__(self, file: Path, state: Mapping[GroupPlace, Stopped]) -> None:
+    def __init__(self, file: Path, state: Mapping[GroupPlace, Stopped], *, ask_aws: bool = False) -> None:
         self._file = file
         self._state = state
+        self._ask_aws = ask_aws
         self._names: set[str] = set()
         self._resumed: list[Resumed] = []
         self._said: list[str] = []
@@ -66,7 +68,8 @@ class Imported:
     def _sources(self, made: Draft) -> Iterator[Draft]:
         self._give_regions(made)
         self._see_sharing(made)
-        for part, resumed in split(made, self._state):
+        state = asked(made, self._state) if self._ask_aws and not made.is_off else self._state
+        for part, resumed in split(made, state):
             part.name = self._distinct(part.name)
             if resumed:
                 self._resumed += resumed
@@ -116,7 +119,7 @@ def _resumed(one: Resumed) -> str:
     again_ms = stopped.newest_ms - stopped.least_ms
     words = f"group {group} of {region}: of {stopped.streams} streams, the wodle read "
     if stopped.ended:
-        words += f"{stopped.streams - stopped.ended} (without {stopped.ended} taken to be over) "
+        words += f"{stopped.streams - stopped.ended} (the others are over, or have nothing unread) "
     words += f"to {rfc_3339(stopped.least_ms)} at least"
     if again_ms:
         words += (

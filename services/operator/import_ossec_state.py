@@ -14,7 +14,7 @@ from msgspec import Struct
 from shared.errors import SettingsError
 
 DATABASE = "aws_services.db"
-_ROWS = "SELECT aws_region, aws_log_group, end_time FROM cloudwatch_logs"
+_ROWS = "SELECT aws_region, aws_log_group, aws_log_stream, end_time FROM cloudwatch_logs"
 #: A timestamp beyond the year 9999 is none.
 _MAX_MS = 253_402_300_799_999
 
@@ -27,11 +27,13 @@ class Stopped(Struct, frozen=True, kw_only=True):
 
     streams: int
     ended: int
-    """Streams taken to be over, which hold nothing back."""
+    """Streams that hold nothing back: they are over, or have nothing unread."""
     least_ms: int
     """All streams but the ended ones were read to this time, it included."""
     newest_ms: int
     """One stream was read so far."""
+    ends: Mapping[str, int] = {}
+    """Stream -> the time it was read to."""
 
     @property
     def start_ms(self) -> int:
@@ -46,17 +48,17 @@ def read(place: Path, ended_after_ms: int = 0) -> Mapping[GroupPlace, Stopped]:
     its group without being taken to be over. Raises SettingsError when it cannot be read.
     """
     file = _database(place)
-    ends: dict[GroupPlace, list[int]] = {}
+    ends: dict[GroupPlace, dict[str, int]] = {}
     unread: set[GroupPlace] = set()
     try:
         connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=5)
         try:
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            for region, group, end in connection.execute(_ROWS):
+            for region, group, stream, end in connection.execute(_ROWS):
                 if not isinstance(region, str) or not isinstance(group, str):
                     continue
                 if isinstance(end, int) and 0 <= end < _MAX_MS:
-                    ends.setdefault((region, group), []).append(end)
+                    ends.setdefault((region, group), {})[str(stream)] = end
                 else:
                     unread.add((region, group))
         finally:
@@ -78,7 +80,9 @@ def _database(place: Path) -> Path:
     raise SettingsError([f"--state {place}: there is no {DATABASE}: it is in wodles/aws of the Wazuh directory"])
 
 
-def _stopped(ends: list[int], ended_after_ms: int) -> Stopped:
-    newest = max(ends)
-    holding = [end for end in ends if not ended_after_ms or newest - end <= ended_after_ms]
-    return Stopped(streams=len(ends), ended=len(ends) - len(holding), least_ms=min(holding), newest_ms=newest)
+def _stopped(ends: Mapping[str, int], ended_after_ms: int) -> Stopped:
+    newest = max(ends.values())
+    holding = [end for end in ends.values() if not ended_after_ms or newest - end <= ended_after_ms]
+    return Stopped(
+        streams=len(ends), ended=len(ends) - len(holding), least_ms=min(holding), newest_ms=newest, ends=ends
+    )

@@ -27,7 +27,8 @@ def show(loaded: Loaded, *, as_json: bool, metrics: bool) -> None:
     else:
         plan_report.show_text(plan)
     if plan.found.faults:
-        raise Incomplete(f"{len(plan.found.faults)} cannot be read: {'; '.join(plan.found.faults)}")
+        which = "; ".join(plan.found.faults) if as_json else "what is marked FAIL above"
+        raise Incomplete(f"{len(plan.found.faults)} cannot be read: {which}")
 
 
 def make(loaded: Loaded, *, metrics: bool) -> plan_report.Plan:

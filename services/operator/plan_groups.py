@@ -43,6 +43,7 @@ class Look:
     source: Source
     region: str
     account_id: str
+    """Empty: not known."""
     calls: int
     """Of DescribeLogGroups, each time it looks."""
 
@@ -69,6 +70,7 @@ class Place:
     volumes: Volumes | None
     calls: list[str]
     """Operations called so far."""
+    account_id: str = ""
     seconds: list[float] = field(default_factory=list)
     """How long calls took."""
 
@@ -99,7 +101,22 @@ def look(places: list[Place]) -> Found:
                     f"group {name}, source {source.name}: there is no log group of this name in {where}"
                 )
     _list_the_rest(places, found)
+    _name_accounts(places, found)
     return found
+
+
+def _name_accounts(places: list[Place], found: Found) -> None:
+    """Give a look that found nothing the account that the same credentials had elsewhere."""
+    known: dict[tuple[str, ...], str] = {}
+    for place in places:
+        if place.account_id:
+            known.setdefault(_credentials(place.source), place.account_id)
+    for done in found.looks:
+        done.account_id = done.account_id or known.get(_credentials(done.source), "")
+
+
+def _credentials(source: Source) -> tuple[str, ...]:
+    return source.profile, source.role_arn, source.external_id, source.endpoint_url
 
 
 def _look(place: Place, found: Found) -> tuple[str, ...]:
@@ -112,9 +129,9 @@ def _look(place: Place, found: Found) -> tuple[str, ...]:
         return ()
     if seen.denied is not None:
         found.faults.append(str(seen.denied))
-    account = next((group.account_id for group in seen.groups), place.source.account_id)
+    place.account_id = next((group.account_id for group in seen.groups), place.source.account_id)
     calls = place.calls.count("DescribeLogGroups") - made_before
-    found.looks.append(Look(source=place.source, region=place.api.region, account_id=account, calls=calls))
+    found.looks.append(Look(source=place.source, region=place.api.region, account_id=place.account_id, calls=calls))
     tried = 0
     for group in seen.groups:
         key = keys.group_key(discovery.reference(group, place.api.region))
@@ -154,14 +171,14 @@ def _list_the_rest(places: list[Place], found: Found) -> None:
     """Note the groups that no source matches, once for each set of credentials and Region."""
     listed = set()
     for place in places:
-        source = place.source
-        credentials = (source.profile, source.role_arn, source.external_id, source.endpoint_url, place.api.region)
-        if credentials in listed:
+        asked = (*_credentials(place.source), place.api.region)
+        if asked in listed:
             continue
-        listed.add(credentials)
+        listed.add(asked)
         try:
             for group in _all(place, found):
                 key = keys.group_key(discovery.reference(group, place.api.region))
+                place.account_id = place.account_id or group.account_id
                 mark = (group.account_id, place.api.region, group.name)
                 if key not in found.groups and mark not in found.unmatched:
                     found.unmatched.append(mark)

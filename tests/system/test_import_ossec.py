@@ -103,7 +103,59 @@ def test_streams_taken_to_be_over_hold_nothing_back(host: Host, events: Events, 
     run_once(host)
 
     assert [text for text in events.at if "-0.5h" in text] == host.delivered("/app")
-    assert "1 (without 1 taken to be over)" in done.err
+    assert "read 1 (the others are over" in done.err
+
+
+def test_with_aws_asked_only_what_is_unread_holds_a_group_back(host: Host, events: Events, wodle: Wodle) -> None:
+    """A month-old stream holds nothing back, one that the last runs did not reach does, from its first unread event on."""
+    for stream, hours in (("old", 240.0), ("starved", 7.0), ("busy", 9.0), ("quiet", 8.0)):
+        events.put(stream, hours)
+    wodle.poll(EAST, "/app", after_ms=0)
+    for stream, hours in (("busy", 6.0), ("starved", 4.0), ("busy", 3.0)):
+        events.put(stream, hours)
+    wodle.poll(EAST, "/app", after_ms=0, not_reached={"starved"})
+    events.put("busy", 1.0)
+    file = ossec_conf(host, "/app")
+    calls_before = len(host.aws.calls)
+    done = imported(host, file, "--state", wodle.directory, "--ask-aws")
+    assert 0 == done.exit_code, done.text
+    assert 3 == len(host.aws.calls) - calls_before
+    run_once(host)
+
+    assert set(events.at) == set(wodle.sent) | set(host.delivered("/app"))
+    start = min(events.at[text] for text in events.at if "starved-4.0h" in text)
+    assert sorted(text for text in events.at if events.at[text] >= start) == sorted(host.delivered("/app"))
+
+
+def test_where_all_was_read_nothing_comes_again(host: Host, events: Events, wodle: Wodle) -> None:
+    """The usual case, and that of a group that is gone."""
+    for stream, hours in (("a", 9.0), ("b", 5.0), ("c", 2.0)):
+        events.put(stream, hours)
+        events.put(stream, hours, group="/gone")
+    for group in ("/app", "/gone"):
+        wodle.poll(EAST, group, after_ms=0)
+    host.aws.remove_group(EAST, "/gone")
+    host.aws.throttle("FilterLogEvents", 25, burst=1)
+    file = ossec_conf(host, "/app,/gone")
+    assert 0 == imported(host, file, "--state", wodle.directory, "--ask-aws").exit_code
+    host.config.write_text(host.config.read_text().replace('"/gone"', '"/app"'))
+    events.put("b", 1.0)
+    run_once(host)
+
+    assert [f"{EAST}/app/b-1.0h-{number}" for number in range(3)] == host.delivered("/app")
+
+
+def test_where_aws_refuses_nothing_is_written(host: Host, events: Events, wodle: Wodle) -> None:
+    """A guess would pass for an answer."""
+    for stream, hours in (("a", 9.0), ("b", 5.0)):
+        events.put(stream, hours)
+    wodle.poll(EAST, "/app", after_ms=0)
+    host.aws.fail("FilterLogEvents", "AccessDeniedException", "not you")
+    done = imported(host, ossec_conf(host, "/app"), "--state", wodle.directory, "--ask-aws")
+
+    assert 4 == done.exit_code
+    assert "allow logs:FilterLogEvents there in the IAM policy" in done.err
+    assert not host.config.exists()
 
 
 def test_each_group_and_region_goes_on_from_its_own_place(host: Host, events: Events, wodle: Wodle) -> None:

@@ -74,6 +74,14 @@ def test_what_cannot_be_read_is_named_and_ends_with_4(host: Host) -> None:
     assert "INFREQUENT_ACCESS" in text.out
 
 
+def test_calls_count_against_the_account_wherever_it_has_groups(host: Host) -> None:
+    """A Region without a match is searched with the same credentials, so against the same account's quota."""
+    host.aws.create_group(REGION, "/app/shop")
+    configure(host, a_source(host, "one", "/app/*", regions=f'["{REGION}", "eu-west-1"]'))
+
+    assert {"123456789012"} == {call["account_id"] for call in plan(host)["calls"]}
+
+
 def test_metrics_out_of_reach_are_a_note(host: Host) -> None:
     """The plan is as good without."""
     host.aws.create_group(REGION, "/app/good", created_ms=1_700_000_000_000)

@@ -283,8 +283,12 @@ def test_one_place_for_two_accounts_is_said(tmp_path: Path) -> None:
 def test_ended_after_needs_a_state_and_a_duration(tmp_path: Path) -> None:
     """One line each."""
     with pytest.raises(SettingsError, match="has no meaning without --state"):
-        import_ossec.run(DATA / "manager.conf", None, "7d", None)
+        import_ossec.run(DATA / "manager.conf", None, ended_after="7d")
     with pytest.raises(SettingsError, match="--ended-after soon: a duration is"):
-        import_ossec.run(DATA / "manager.conf", tmp_path, "soon", None)
+        import_ossec.run(DATA / "manager.conf", tmp_path, ended_after="soon")
+    with pytest.raises(SettingsError, match="--ask-aws has no meaning without --state"):
+        import_ossec.run(DATA / "manager.conf", None, ask_aws=True)
+    with pytest.raises(SettingsError, match="give one of them"):
+        import_ossec.run(DATA / "manager.conf", tmp_path, ask_aws=True, ended_after="7d")
     with pytest.raises(Incomplete, match="left to be done by hand"):
-        import_ossec.run(DATA / "keys.conf", None, "", None)
+        import_ossec.run(DATA / "keys.conf", None)

@@ -36,7 +36,8 @@ def made(*sources: Source, principal: str = "", metrics: bool = False) -> list[d
     found = json.loads(json.dumps(document(policy.policy(sources, principal, metrics=metrics))))
     assert {"Version", "Statement"} == set(found)
     assert "2012-10-17" == found["Version"]
-    return found["Statement"]
+    statements: list[dict[str, object]] = found["Statement"]
+    return statements
 
 
 def test_a_source_with_names_and_globs_needs_to_read_and_to_list() -> None:
@@ -66,7 +67,7 @@ def test_the_known_actions_are_operations_of_aws() -> None:
     operations = {
         f"{service}:{name}"
         for service in ("logs", "sts", "cloudwatch")
-        for name in session.client(service).meta.service_model.operation_names  # type: ignore[call-overload]
+        for name in session.client(service).meta.service_model.operation_names
     }
 
     assert {"logs:Unmask"} == ACTIONS - operations
