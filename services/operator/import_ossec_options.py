@@ -6,6 +6,7 @@ No secret is read out of the file: of access_key and secret_key it is only seen 
 import re
 from collections.abc import Callable, Mapping
 
+from services.operator.import_ossec_discard import discard
 from services.operator.import_ossec_draft import Draft, keep_what_loads, name_of
 from services.operator.import_ossec_xml import Element, shown
 from shared.settings.quantities import format_duration
@@ -14,7 +15,6 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 _DATE = re.compile(r"([0-9]{4})-([A-Za-z]{3})-([0-9]{2})")
 _GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+-[0-9]+")
-_FLAGS = re.compile(r"\(\?[aiLmsux]+\)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _INTERVAL = re.compile(r"([0-9]{1,9})\s*([smhdw]?)")
 POLL_SECONDS = 30
@@ -41,13 +41,6 @@ def draft(service: Element, wodle: Element) -> Draft:
     made.name = name_of(made, service.said("aws_account_alias"))
     keep_what_loads(made)
     return made
-
-
-def anchored(regex: str) -> str:
-    """Return an expression that finds, when it is searched for, what the wodle's would match: it begins at the start."""
-    flags = _FLAGS.match(regex)
-    begin = flags[0] if flags else ""
-    return rf"{begin}\A(?:{regex[len(begin) :]})"
 
 
 def _timing(wodle: Element, made: Draft) -> None:
@@ -114,30 +107,6 @@ def _duration(option: Element, made: Draft) -> None:
         made.todos.append(f"iam_role_duration {shown(option.text)} is no number of seconds: set role_duration")
 
 
-def _discard(option: Element, made: Draft) -> None:
-    if not option.text:
-        return
-    made.keys["discard_regex"] = anchored(option.text)
-    made.remarks.append(
-        r"discard_regex is searched for here, and was matched at the start by the wodle: hence \A. Take it away to find it "
-        "anywhere"
-    )
-    if re.search("&(amp|lt|gt|quot|apos);", option.text):
-        made.remarks.append(
-            "discard_regex has an entity such as &amp; in it, which the wodle took as it stands; so does this"
-        )
-    if name := option.attributes.get("field"):
-        made.keys["discard_field"] = name
-        made.remarks.append(
-            "the wodle tried discard_regex on lines that are no JSON as well; with discard_field they are all kept here: a "
-            "source of their own can discard them"
-        )
-    else:
-        made.remarks.append(
-            "the wodle tried discard_regex without a field on lines that are no JSON only; here, on all events"
-        )
-
-
 def _remove(option: Element, made: Draft) -> None:
     if option.text == "yes":
         made.keys["delete_log_streams"] = True
@@ -170,7 +139,7 @@ _OPTIONS: Mapping[str, Callable[[Element, Draft], None]] = {
     "regions": _regions,
     "aws_log_groups": _log_groups,
     "only_logs_after": _only_logs_after,
-    "discard_regex": _discard,
+    "discard_regex": discard,
     "remove_log_streams": _remove,
     "service_endpoint": _text("endpoint_url"),
     "sts_endpoint": _text("sts_endpoint_url"),

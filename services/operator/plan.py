@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from services.operator import plan_calls, plan_groups, plan_report
+from services.operator import plan_calls, plan_groups, plan_json, plan_report
 from services.operator.plan_groups import Place
 from services.operator.plan_volume import Volumes
 from shared.aws.logs_api import LogsApi
@@ -23,7 +23,7 @@ def show(loaded: Loaded, *, as_json: bool, metrics: bool) -> None:
     require_sources(loaded)
     plan = make(loaded, metrics=metrics)
     if as_json:
-        plan_report.show_json(plan)
+        plan_json.show_json(plan)
     else:
         plan_report.show_text(plan)
     if plan.found.faults:
@@ -31,7 +31,7 @@ def show(loaded: Loaded, *, as_json: bool, metrics: bool) -> None:
         raise Incomplete(f"{len(plan.found.faults)} cannot be read: {which}")
 
 
-def make(loaded: Loaded, *, metrics: bool) -> plan_report.Plan:
+def make(loaded: Loaded, *, metrics: bool) -> plan_json.Plan:
     """Return what was found out about the settings. Blocks on AWS."""
     places = [place for source in loaded.settings.sources for place in _places(source, metrics=metrics)]
     found = plan_groups.look(places)
@@ -40,7 +40,7 @@ def make(loaded: Loaded, *, metrics: bool) -> plan_report.Plan:
     took = [seconds for place in places for seconds in place.seconds]
     seconds = median(took) if took else SECONDS_A_CALL
     threads = loaded.settings.limits.fetch_threads
-    return plan_report.Plan(
+    return plan_json.Plan(
         found=found,
         calls=calls,
         fetchers=plan_calls.fetchers_wanted(calls, seconds, threads),

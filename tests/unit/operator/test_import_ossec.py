@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.operator import import_ossec, import_ossec_state, import_ossec_toml
-from services.operator.import_ossec_options import anchored
+from services.operator.import_ossec_discard import anchored
 from services.operator.import_ossec_sources import Imported
 from services.operator.import_ossec_state import Stopped
 from services.operator.import_ossec_xml import read

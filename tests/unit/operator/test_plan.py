@@ -4,9 +4,8 @@ import pytest
 
 from services.operator import plan_calls
 from services.operator.plan_calls import Rate
-from services.operator.plan_groups import Found, Look, PlannedGroup
+from services.operator.plan_found import Found, Look, PlannedGroup
 from shared.aws.logs_api import FoundGroup
-from shared.aws.quotas import quota
 from shared.settings.model import Source
 
 DAY_MS = 86_400_000
@@ -19,13 +18,6 @@ def source(**keys: object) -> Source:
 def group(owner: Source, name: str = "/a", region: str = "us-east-1", **keys: object) -> PlannedGroup:
     found = FoundGroup(name=name, account_id="123456789012", log_class="STANDARD", created_ms=0)
     return PlannedGroup(found=found, region=region, source=owner, **keys)  # type: ignore[arg-type]
-
-
-def test_quotas_are_those_that_aws_publishes_by_region() -> None:
-    """Those that cannot be raised, and a careful figure for what is not in the table."""
-    assert [25.0, 10.0, 5.0] == [quota("FilterLogEvents", region) for region in ("us-east-1", "eu-west-1", "ca-west-1")]
-    assert [10.0, 25.0] == [quota(operation, "us-east-1") for operation in ("DescribeLogGroups", "DescribeLogStreams")]
-    assert 5.0 == quota("DeleteLogStream", "eu-west-1")
 
 
 def test_a_quiet_group_costs_a_call_each_max_poll_interval_and_an_awake_one_each_poll_interval() -> None:
