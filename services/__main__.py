@@ -248,6 +248,71 @@ def audit(config: Path | None, data_dir: Path | None, *, as_json: bool, **asked:
 
 @cli.command()
 @_config_option
+@click.option("--source", default="", metavar="NAME", help="For this source alone.")
+@click.option("--principal", default="", metavar="NAME", help="Whose policy, where several are needed: it says which.")
+@click.option("--without-metrics", is_flag=True, help="Leave out what only `audit` and `plan` ask CloudWatch for.")
+@click.option("--explain", is_flag=True, help="As text, with the reason for each statement.")
+def policy(config: Path | None, source: str, principal: str, *, without_metrics: bool, explain: bool) -> None:
+    """Print the least IAM policy for these settings, as JSON.
+
+    The reasons, a line for each statement, go to standard error.
+    """
+    from services.operator.policy import show
+
+    show(_load(config), source=source, principal=principal, metrics=not without_metrics, explain=explain)
+
+
+@cli.command()
+@_config_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--without-metrics", is_flag=True, help="Do not ask CloudWatch how many bytes come in a day.")
+def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
+    """Show what these settings would read, and what it takes of AWS's quotas.
+
+    It calls AWS, reads no events, changes nothing, and needs neither Redis nor Wazuh.
+    """
+    from services.operator.plan import show
+
+    show(_load(config), as_json=as_json, metrics=not without_metrics)
+
+
+@cli.command("import-ossec")
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="DIR",
+    help="Where the wodle keeps aws_services.db, usually /var/ossec/wodles/aws: go on from where it stopped.",
+)
+@click.option(
+    "--ask-aws",
+    is_flag=True,
+    help="With --state: ask AWS which streams have something unread, a call for each that is behind its group.",
+)
+@click.option(
+    "--ended-after",
+    default="",
+    metavar="T",
+    help='With --state, without AWS: streams that end so long before the newest of their group ("7d") are over.',
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Write it there, where no file is yet. Default: standard output.",
+)
+def import_ossec(file: Path, state: Path | None, output: Path | None, *, ask_aws: bool, ended_after: str) -> None:
+    """Make settings of the `cloudwatchlogs` services in an ossec.conf.
+
+    What has no counterpart here is said in comments and on standard error. Exit 4 when something is left to be done.
+    """
+    from services.operator.import_ossec import run
+
+    run(file, state, ask_aws=ask_aws, ended_after=ended_after, output=output)
+
+
+@cli.command()
+@_config_option
 def health(config: Path | None) -> None:
     """Exit 0 while a role gets on with its work. The role touches alive_file: for a container's health check."""
     from shared.liveness import check as look

@@ -89,13 +89,55 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=2048)], ...],
         Meta(min_length=1, description="Log groups, by exact name or with `*`, `?` and `[...]`."),
     ]
+    exclude_log_groups: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=2048)], ...],
+        Meta(description="Log groups to leave out, by exact name or pattern. A later source may still take them."),
+    ] = ()
+    log_stream_prefix: Annotated[
+        str, Meta(max_length=512, description="Only streams whose names begin so. AWS does the choosing. Empty: all.")
+    ] = ""
+    filter_pattern: Annotated[
+        str,
+        Meta(
+            max_length=1024,
+            description="CloudWatch Logs filter pattern: AWS returns only events that match. Empty: all.",
+        ),
+    ] = ""
+    unmask: Annotated[
+        bool, Meta(description="Whether data masked by a data protection policy is read in clear (needs logs:Unmask).")
+    ] = False
+    delete_log_streams: Annotated[
+        bool,
+        Meta(
+            description="Whether a stream is deleted at AWS once all of it was delivered, nothing more has come for a "
+            "while, and its last event is older than sweep_window. This cannot be undone."
+        ),
+    ] = False
+    account_id: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9]{12})?$",
+            description="Account of the groups, where AWS does not say it. Empty: as their ARNs say.",
+            extra={"words": "12 digits"},
+        ),
+    ] = ""
     profile: Annotated[str, Meta(description="Profile of ~/.aws/config. Empty: the usual chain of credentials.")] = ""
     role_arn: Annotated[str, Meta(description="Role to assume before reading; refreshed before it expires.")] = ""
     external_id: Annotated[str, Meta(description="External id that the role's trust policy asks for.")] = ""
+    role_duration: Annotated[
+        Duration,
+        Meta(ge=900_000, le=43_200_000, description="How long a session of role_arn lasts; it is renewed in time."),
+    ] = 3_600_000
     endpoint_url: Annotated[
         str, Meta(description="CloudWatch Logs endpoint instead of AWS's own, e.g. of a VPC endpoint.")
     ] = ""
     sts_endpoint_url: Annotated[str, Meta(description="STS endpoint instead of AWS's own, for role_arn.")] = ""
+    proxy_url: Annotated[
+        str, Meta(description="Proxy for calls to AWS, instead of HTTPS_PROXY: http:// or https://.")
+    ] = ""
+    ca_bundle: Annotated[
+        str, Meta(description="File of the certificate authorities to trust instead of the usual ones.")
+    ] = ""
     only_logs_after: Annotated[
         StartTime,
         Meta(
@@ -106,6 +148,15 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     poll_interval: Annotated[
         Duration, Meta(ge=1000, le=86_400_000, description="Time between two looks at a group that has nothing new.")
     ] = 30_000
+    max_poll_interval: Annotated[
+        Duration,
+        Meta(
+            ge=1000,
+            le=86_400_000,
+            description="Longest time between two looks at a group that stays quiet: the time between them grows from "
+            "poll_interval to this, and falls back when something comes.",
+        ),
+    ] = 300_000
     discovery_interval: Annotated[
         Duration, Meta(ge=1000, le=86_400_000, description="Time between two searches for groups that match.")
     ] = 300_000
