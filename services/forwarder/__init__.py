@@ -13,6 +13,7 @@ what it has, says why, and goes on.
     level       which sink: what the settings ask for, as far as the receiver can give it
     analysisd   the sink of `read` and `sent`: one connected socket, and what its kernel queue tells
     processed   the sink of `processed`, by the receiver's own statistics
-    getstats    one look at them; turnover, in_hand: what looks prove (pure); tempo: when to look
+    evidence    what is on its way, and what looks prove of it, by turnover and in_hand (all pure)
+    getstats    one look at the statistics; tempo: when to look
     senders     who else sends to the receiver; pace: the rate that the settings allow
 """

@@ -25,6 +25,7 @@ WORKLOADS = {"text": ("text", "auto"), "json": ("json", "auto"), "json as raw": 
 _SETTINGS = """\
 [wazuh]
 queue_socket = "{socket}"
+stats_socket = "{stats}"
 [[sources]]
 name = "bench"
 regions = ["us-east-1"]
@@ -111,7 +112,9 @@ def _plain_loop(place: Path, endpoint_url: str, socket: Path, workload: str) -> 
 def _pipeline(place: Path, endpoint_url: str, socket: Path, workload: str) -> Moved:
     shape = WORKLOADS[workload][1]
     settings = place / "cwpipe.toml"
-    settings.write_text(_SETTINGS.format(socket=socket, endpoint_url=endpoint_url, group=GROUP, format=shape))
+    stats = socket.with_name("analysis")
+    text = _SETTINGS.format(socket=socket, stats=stats, endpoint_url=endpoint_url, group=GROUP, format=shape)
+    settings.write_text(text)
     environment = dict(os.environ) | {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}  # noqa: TID251 - handed on
     command = [sys.executable, "-m", "services", "run", "--once", "--json"]
     command += ["--config", str(settings), "--data-dir", str(place / "data")]
@@ -136,7 +139,7 @@ def _cloudwatch(events: int, workload: str) -> Iterator[tuple[subprocess.Popen[s
 def _sink(socket: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.benchmarks.sink", str(socket)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        while not socket.exists():
+        while not socket.with_name("analysis").exists():
             sleep(0.01)
         yield process
         process.terminate()

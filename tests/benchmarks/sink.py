@@ -1,9 +1,14 @@
-"""A receiver that only counts: python -m tests.benchmarks.sink SOCKET. Prints the count when told to end."""
+"""A receiver that only counts: python -m tests.benchmarks.sink SOCKET. Prints the count when told to end.
+
+Beside SOCKET, in `analysis`, it answers `getstats`: what it has read counts as processed.
+"""
 
 import signal
 import socket
 import sys
 from pathlib import Path
+
+from services.demo import stats
 
 
 class _Ended(Exception):
@@ -20,6 +25,7 @@ def main() -> int:
     count = 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
         bound.bind(str(path))
+        stats.serve(path.with_name("analysis"), lambda: count)
         signal.signal(signal.SIGTERM, _end)
         receive, buffer = bound.recv_into, bytearray(65_536)
         try:
