@@ -80,10 +80,20 @@ def parse(text: str) -> State:
 
 def trouble(queue_socket: str, now: State | None) -> str:
     """Return why nothing should be sent to the agent now; "" when something may be, or nothing is known against it."""
+    return unconnected(queue_socket, now) or crowded(queue_socket, now)
+
+
+def unconnected(queue_socket: str, now: State | None) -> str:
+    """Return what shows that the agent has no connection to its manager; "" when nothing does."""
     if is_cut_off(queue_socket):
         return f"the agent at {queue_socket} cannot reach its manager"
     if now is not None and now.status in {"pending", "disconnected"}:
         return f"the agent at {queue_socket} is not connected to its manager"
+    return ""
+
+
+def crowded(queue_socket: str, now: State | None) -> str:
+    """Return what shows that the agent has more than it gets rid of; "" when nothing does."""
     if now is not None and (now.buffered or 0) > CROWDED_EVENTS:
         return f"the agent at {queue_socket} has {now.buffered:,} events in its buffer, which it has to send on first"
     return ""

@@ -127,13 +127,15 @@ def _receiver(wazuh: Wazuh) -> Finding:
 def _agent(wazuh: Wazuh, *, with_stats: bool) -> Finding:
     """Say what can be promised of an agent, and what is seen of it."""
     state = agent.state(wazuh.queue_socket)
-    if trouble := agent.trouble(wazuh.queue_socket, state):
-        return "receiver", Unreachable(f"{trouble}: nothing is sent until it is over; look into the agent's ossec.log")
+    if why := agent.unconnected(wazuh.queue_socket, state):
+        return "receiver", Unreachable(f"{why}: nothing is sent until it is over; look into the agent's ossec.log")
     rate = wazuh.max_events_per_second or agent.EVENTS_PER_SECOND
     said = [
         f"agent at {wazuh.queue_socket}, events confirmed when the agent has read them: {levels.UNNOTICED['agent']}",
         f"at most {rate:,} events a second are sent, which has to be below its events_per_second (500 by default)",
     ]
+    if busy := agent.crowded(wazuh.queue_socket, state):
+        said.append(busy)
     if state is None:
         said.append("it shows no state here, so the rate is all that keeps its buffer from being full")
     elif state.buffered is None:

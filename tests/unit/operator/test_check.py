@@ -13,6 +13,7 @@ from services.supervisor.embedded import EmbeddedServer
 from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded
 from shared.settings.model import Settings, Source, Wazuh
+from tests.eventually import eventually
 from tests.receiver import Receiver
 from tests.standins.agent import Agent
 from tests.standins.analysisd import Analysisd
@@ -226,6 +227,18 @@ def test_an_agent_without_a_manager_is_a_fault(aws: CloudWatch, tmp_path: Path) 
         "look into the agent's ossec.log"
     )
     assert isinstance(error, Unreachable)
+
+
+def test_an_agent_that_is_busy_is_no_fault(aws: CloudWatch, tmp_path: Path) -> None:
+    """It will get on, and events wait until then."""
+    with Agent(tmp_path, state_seconds=0.05) as agent:
+        agent.stall()
+        agent.collect(900)
+        eventually(lambda: "msg_buffer='9" in agent.state_path.read_text())
+        line, error = receiver_line(aws, agent.path, tmp_path, confirm="agent")
+
+    assert line.endswith(f"the agent at {agent.path} has 900 events in its buffer, which it has to send on first")
+    assert error is None
 
 
 def test_a_level_that_does_not_spare_an_agent_is_warned_of(aws: CloudWatch, tmp_path: Path) -> None:
