@@ -71,9 +71,7 @@ def read(client: redis.Redis) -> State:
         },
         outstanding={queue: _texts(found[1]) for queue, found in lists.items()},
         jobs={queue: set(_texts(found[2])) for queue, found in lists.items()},
-        progress={
-            _last(name): int(value.split()[0]) for name, value in values.items() if name.startswith(keys.progress(""))
-        },
+        progress={_last(name): int(value.split()[0]) for name, value in values.items() if name.startswith(keys.progress(""))},
         books=rows,
         checkpoints={
             _last(name): msgspec.json.decode(value, type=Checkpoint)
