@@ -13,6 +13,7 @@
     cwpipe:outstanding:<queue>       zset     batch id -> ms when it was queued                              until done
     cwpipe:orphans:<queue>           string   held by the worker that last looked for batches without a job  10 s
     cwpipe:senders:<receiver>        zset     forwarders that send to a receiver, by the time they last said so   10 s
+    cwpipe:levels                    zset     "<level> <socket>" that forwarders confirm at -> ms when last said  7 d
     cwpipe:bytes                     hash     queue name, "dead_letters", "kept_originals" -> bytes held       for ever
     cwpipe:books:<group key>         hash     fetched, duplicates, discarded, delivered, dead_lettered,
                                               sent_again: events, since the first start                      for ever
@@ -37,6 +38,7 @@ VERSION = "cwpipe:version"
 FIRST_START = "cwpipe:first_start"
 GROUPS = "cwpipe:groups"
 BYTES = "cwpipe:bytes"
+LEVELS = "cwpipe:levels"
 API_CALLS = "cwpipe:api_calls"
 DIGESTS = "cwpipe:digests"
 DEAD_LETTERS = "cwpipe:dead_letters"

@@ -11,7 +11,8 @@ import structlog
 from redis.client import Pipeline
 
 from services.normalizer.shape import Shaper
-from shared import books, codec, dead_letters, keys, metrics, queues
+from services.normalizer.wire import MAX_DATAGRAM_BYTES
+from shared import agent, books, codec, dead_letters, keys, metrics, queues
 from shared.errors import PoisonMessage
 from shared.messages import DeadLetter, EnrichedBatch, GroupRef, KeptOriginal, LogEvent, RawBatch
 from shared.queues import ENRICHED, RAW, JobQueue
@@ -47,6 +48,8 @@ class Normalizer:
         self._client = client
         self._enriched = enriched
         self._sources = {source.name: source for source in settings.sources}
+        # An agent, and the manager behind it, take less at a time than analysisd's own socket.
+        self._max_datagram_bytes = agent.MAX_DATAGRAM_BYTES if settings.wazuh.confirm == "agent" else MAX_DATAGRAM_BYTES
         self._max_original_bytes = settings.limits.kept_original_bytes
         self._beat = beat
         self._shaper = lru_cache(MAX_SHAPERS)(self._new_shaper)
@@ -126,7 +129,7 @@ class Normalizer:
         if settings is None:
             log.warning("the source of a batch is not in the settings, its rules are not applied", source=source)
             settings = Source(name="unknown", regions=(group.region,), log_groups=(group.log_group,))
-        return Shaper(group, settings)
+        return Shaper(group, settings, self._max_datagram_bytes)
 
 
 _normalizer: Normalizer | None = None

@@ -26,9 +26,10 @@ _RAW_HEADER = wire.header(PLAIN)
 class Shaper:
     """Shapes the events of one group by the settings of its source. Does not block."""
 
-    def __init__(self, group: GroupRef, source: Source) -> None:
-        """Raise SettingsError when a rule of `source` cannot be compiled."""
+    def __init__(self, group: GroupRef, source: Source, limit: int = MAX_DATAGRAM_BYTES) -> None:
+        """`limit` is that of a datagram, in bytes. Raises SettingsError when a rule of `source` cannot be compiled."""
         self._group = group
+        self._limit = limit
         self._template = source.location
         self._latest_stream: str | None = None
         self._latest_origin: Origin
@@ -39,7 +40,7 @@ class Shaper:
     def _form_of(self, source: Source) -> Callable[[LogEvent, bytes], Shaped]:
         """Decide what every event of the group goes through."""
         if source.format == "raw":
-            return _raw
+            return self._raw
         if source.format == "text":
             return self._as_logged
         if source.format == "json":
@@ -64,14 +65,14 @@ class Shaper:
         found = self._recogniser.of_object(record, event)
         shaped = found and self._of_family(event, found)
         if not shaped and "log" not in record and "MESSAGE" not in record:  # so that it is not read once more
-            shaped = datagrams.of_object(self._origin_of(event), b"", body, event)
+            shaped = datagrams.of_object(self._origin_of(event), b"", body, event, self._limit)
         return shaped or self._restored(event, log)
 
     def _of_family(self, event: LogEvent, found: Shape) -> Shaped | None:
         if isinstance(found, Findings):
-            return datagrams.of_findings(self._origin_of(event), found.records, event)
+            return datagrams.of_findings(self._origin_of(event), found.records, event, self._limit)
         if isinstance(found, EventChannel):
-            return datagrams.of_event_channel(self._origin_of(event), found)
+            return datagrams.of_event_channel(self._origin_of(event), found, self._limit)
         return self._as_logged(event, found.log)
 
     def _restored(self, event: LogEvent, log: bytes) -> Shaped:
@@ -85,9 +86,9 @@ class Shaper:
         place = predecode.find_object(log)
         if place == predecode.NOWHERE:
             datagram = self._origin_of(event).header + log
-            if len(datagram) <= MAX_DATAGRAM_BYTES:
+            if len(datagram) <= self._limit:
                 return Shaped((datagram,))
-            return datagrams.of_text(self._origin_of(event).header, log, event)
+            return datagrams.of_text(self._origin_of(event).header, log, event, self._limit)
         preamble = predecode.preamble(log, place) if place > 0 else b""
         if place == predecode.UNSAFE or preamble:
             return self._marked(event, log, place)
@@ -98,32 +99,32 @@ class Shaper:
         body = log[place:] if place else log
         members = json_object.members_of(body)
         if members is None:
-            return datagrams.of_wrapped(self._origin_of(event), log, event)
+            return datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
         if members.log is not ABSENT or members.message is not ABSENT:
             line = wrappers.opened(body, event.timestamp_ms)
             if line is not None:
                 return self._as_logged(event, lines.restored(line))
         guarded = json_object.guarded(body)
         if guarded is None:
-            return datagrams.of_wrapped(self._origin_of(event), log, event)
+            return datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
         datagram = self._origin_of(event).datagram(event, guarded)
-        if len(datagram) <= MAX_DATAGRAM_BYTES:
+        if len(datagram) <= self._limit:
             return Shaped((datagram,))
-        shaped = datagrams.of_object(self._origin_of(event), b"", guarded, event)
-        return shaped or datagrams.of_wrapped(self._origin_of(event), log, event)
+        shaped = datagrams.of_object(self._origin_of(event), b"", guarded, event, self._limit)
+        return shaped or datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
 
     def _as_logged(self, event: LogEvent, log: bytes) -> Shaped:
         """Shape an event as it is: an object with its origin, a text as a text."""
         place = 0 if log[:2] == b'{"' else predecode.find_object(log)
         if place == predecode.NOWHERE:
-            return datagrams.of_text(self._origin_of(event).header, log, event)
+            return datagrams.of_text(self._origin_of(event).header, log, event, self._limit)
         return self._marked(event, log, place)
 
     def _as_object(self, event: LogEvent, log: bytes) -> Shaped:
         """Shape an event as an object with its origin, whatever it is."""
         place = 0 if log[:2] == b'{"' else predecode.find_object(log)
         if place == predecode.NOWHERE:
-            return datagrams.of_wrapped(self._origin_of(event), log, event)
+            return datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
         return self._marked(event, log, place)
 
     def _marked(self, event: LogEvent, log: bytes, place: int) -> Shaped:
@@ -131,8 +132,11 @@ class Shaper:
         origin = self._origin_of(event)
         body = json_object.protected(log[place:]) if place != predecode.UNSAFE else None
         preamble = predecode.preamble(log, place) if place > 0 else b""
-        shaped = datagrams.of_object(origin, preamble, body, event) if body is not None else None
-        return shaped or datagrams.of_wrapped(origin, log, event)
+        shaped = datagrams.of_object(origin, preamble, body, event, self._limit) if body is not None else None
+        return shaped or datagrams.of_wrapped(origin, log, event, self._limit)
+
+    def _raw(self, event: LogEvent, log: bytes) -> Shaped:
+        return datagrams.of_text(_RAW_HEADER, log, event, self._limit)
 
     def _origin_of(self, event: LogEvent) -> Origin:
         """Return the origin of the event's stream, which often is that of the event before."""
@@ -144,7 +148,3 @@ class Shaper:
                 self._latest_origin = origin_of(self._group, stream, self._template)
             self._latest_stream = stream
         return self._latest_origin
-
-
-def _raw(event: LogEvent, log: bytes) -> Shaped:
-    return datagrams.of_text(_RAW_HEADER, log, event)

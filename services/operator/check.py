@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from shared import receiver, risks, store
+from shared import agent, levels, receiver, risks, store
 from shared.aws import discovery
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
@@ -105,18 +105,46 @@ def _receiver(wazuh: Wazuh) -> Finding:
     if why := receiver.missing(wazuh.queue_socket):
         return "receiver", Unreachable(why)
     what = f"receiver at {wazuh.queue_socket}, events confirmed when"
+    with_stats = receiver.has_stats(wazuh.stats_socket)
+    to_agent = not with_stats and agent.is_agent(wazuh.queue_socket)
+    if wazuh.confirm == "agent" or (wazuh.confirm == "processed" and to_agent):
+        return _agent(wazuh, with_stats=with_stats)
     if wazuh.confirm != "processed":
-        return f"{what} {wazuh.confirm}: what analysisd drops or loses afterwards is not noticed", None
-    if not receiver.has_stats(wazuh.stats_socket):
+        flooded = ', and an agent, as this is, drops most of a backlog: set wazuh.confirm = "agent"' if to_agent else ""
+        return f"{what} {wazuh.confirm}: {levels.UNNOTICED[wazuh.confirm]}{flooded}", None
+    if not with_stats:
         missing = f"no stats socket at {wazuh.stats_socket}" if wazuh.stats_socket else "wazuh.stats_socket is empty"
         return (
-            f"{what} read, for {missing}: what analysisd drops or loses afterwards is not noticed, so keep "
+            f"{what} read, for {missing}: {levels.UNNOTICED['read']}, so keep "
             "wazuh.max_events_per_second below what it can take",
             None,
         )
     if why := receiver.missing_stats(wazuh.stats_socket):
         return "receiver's statistics", Unreachable(why)
     return f"{what} processed, by its statistics at {wazuh.stats_socket}", None
+
+
+def _agent(wazuh: Wazuh, *, with_stats: bool) -> Finding:
+    """Say what can be promised of an agent, and what is seen of it."""
+    state = agent.state(wazuh.queue_socket)
+    if why := agent.unconnected(wazuh.queue_socket, state):
+        return "receiver", Unreachable(f"{why}: nothing is sent until it is over; look into the agent's ossec.log")
+    rate = wazuh.max_events_per_second or agent.EVENTS_PER_SECOND
+    said = [
+        f"agent at {wazuh.queue_socket}, events confirmed when the agent has read them: {levels.UNNOTICED['agent']}",
+        f"at most {rate:,} events a second are sent, which has to be below its events_per_second (500 by default)",
+    ]
+    if busy := agent.crowded(wazuh.queue_socket, state):
+        said.append(busy)
+    if state is None:
+        said.append("it shows no state here, so the rate is all that keeps its buffer from being full")
+    elif state.buffered is None:
+        said.append("it does not say how full its buffer is, so the rate is all that keeps it from being full")
+    if with_stats:
+        said.append(
+            f'there is a manager\'s stats socket at {wazuh.stats_socket}: with wazuh.confirm = "processed" it proves more'
+        )
+    return "; ".join(said), None
 
 
 def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Finding]:

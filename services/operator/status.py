@@ -9,12 +9,17 @@ import msgspec
 import redis
 
 from services.operator.connection import connected
-from shared import books, dead_letters, keys, queues
+from services.operator.dead_letters_text import visible
+from shared import books, dead_letters, keys, levels, queues
 from shared.books import Account, GroupState
+from shared.levels import InForce
 from shared.queues import ENRICHED, RAW, Route
 from shared.risks import risks
 from shared.settings.load import Loaded
 from shared.settings.quantities import format_bytes
+
+#: A forwarder with something to send says its level every few seconds.
+LEVEL_IS_OLD_SECONDS = 60.0
 
 
 class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
     kept_originals: int
     api_calls: int
+    levels: list[InForce] = []
+    """How events are confirmed: what forwarders last worked at, which may not be what the settings ask for."""
 
 
 def show(loaded: Loaded, data_dir: Path, *, as_json: bool) -> None:
@@ -84,6 +91,7 @@ def read(client: redis.Redis, now: float) -> Status:
         dead_letters=dead_letters.count(client),
         kept_originals=int(client.zcard(keys.KEPT_ORIGINALS)),
         api_calls=sum(int(count) for count in client.hvals(keys.API_CALLS)),
+        levels=levels.in_force(client, now),
     )
 
 
@@ -102,7 +110,14 @@ def lines(status: Status) -> list[str]:
         f"kept      {status.dead_letters:,} dead letters, {status.kept_originals:,} originals of oversize events; "
         f"{status.api_calls:,} calls to AWS so far"
     )
-    return out
+    return out + [_level_line(level) for level in status.levels]
+
+
+def _level_line(said: InForce) -> str:
+    unnoticed = levels.UNNOTICED.get(said.level, "")
+    ago = f", {said.seconds_ago:,.0f} s ago" if said.seconds_ago > LEVEL_IS_OLD_SECONDS else ""
+    line = f"confirm   at level {said.level}, receiver {said.receiver}{ago}" + (f": {unnoticed}" if unnoticed else "")
+    return visible(line)
 
 
 def _place(group: GroupStatus) -> tuple[bool, bool, str, str]:

@@ -48,10 +48,13 @@ Format = Literal[
 
 
 class Wazuh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The receiver: the analysisd of a Wazuh manager on this host."""
+    """The receiver: the analysisd of a Wazuh manager on this host, or a Wazuh agent."""
 
     queue_socket: Annotated[
-        str, Meta(min_length=1, description="Path of the UNIX datagram socket that analysisd reads events from.")
+        str,
+        Meta(
+            min_length=1, description="Path of the UNIX datagram socket that analysisd, or an agent, reads events from."
+        ),
     ] = "/var/ossec/queue/sockets/queue"
     stats_socket: Annotated[
         str,
@@ -61,10 +64,11 @@ class Wazuh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "/var/ossec/queue/sockets/analysis"
     confirm: Annotated[
-        Literal["processed", "read", "sent"],
+        Literal["processed", "read", "sent", "agent"],
         Meta(
             description="When an event counts as delivered: `processed` when analysisd's statistics prove that it went "
-            "through, `read` when it has been read from the socket, `sent` when the kernel has taken it."
+            "through, `read` when it has been read from the socket, `sent` when the kernel has taken it; `agent`, for the "
+            "socket of a Wazuh agent, when the agent has read it."
         ),
     ] = "processed"
     max_events_per_second: Annotated[
@@ -73,7 +77,7 @@ class Wazuh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ge=0,
             le=1_000_000,
             description="Datagrams a second, of all forwarders of this receiver together. 0: no limit but what the "
-            "receiver's statistics allow.",
+            "receiver's statistics allow, and 250 to an agent.",
         ),
     ] = 0
 

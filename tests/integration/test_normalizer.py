@@ -14,7 +14,7 @@ from services.normalizer.shape import Shaped
 from shared import codec, dead_letters, keys, queues
 from shared.messages import DeadLetter, EnrichedBatch, GroupRef, KeptOriginal, LogEvent, RawBatch
 from shared.queues import ENRICHED, RAW
-from shared.settings.model import Limits, Settings, Source
+from shared.settings.model import Limits, Settings, Source, Wazuh
 from tests.unit.forwarder.factories import GROUP, GROUP_KEY, a_raw_batch, account, an_event, facts_of, put, put_bytes
 from tests.unit.forwarder.faulty_redis import Moment, faulty_client
 
@@ -26,9 +26,11 @@ class FakeShaper:
     """Does with an event what its message says; else one datagram of the message."""
 
     made: list[tuple[GroupRef, Source]] = []  # noqa: RUF012 - shared by all, on purpose
+    limits: list[int] = []  # noqa: RUF012 - the same
 
-    def __init__(self, group: GroupRef, source: Source) -> None:
+    def __init__(self, group: GroupRef, source: Source, limit: int) -> None:
         self.made.append((group, source))
+        self.limits.append(limit)
 
     def shape(self, event: LogEvent) -> Shaped:
         words = event.message.split()
@@ -49,8 +51,10 @@ def _fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What becomes of one event is tested elsewhere."""
     monkeypatch.setattr(normalize, "Shaper", FakeShaper)
     FakeShaper.made.clear()
+    FakeShaper.limits.clear()
     yield
     FakeShaper.made.clear()
+    FakeShaper.limits.clear()
 
 
 def normalizer(
@@ -280,3 +284,13 @@ def test_the_claim_on_a_job_is_kept_between_its_events(client: redis.Redis) -> N
 
     assert len(beats) >= 5
     assert facts == facts_of(5_000)
+
+
+def test_what_is_for_an_agent_is_made_to_fit_one(client: redis.Redis) -> None:
+    """An agent drops what analysisd's own socket still takes."""
+    for settings in (SETTINGS, Settings(sources=(SOURCE,), wazuh=Wazuh(confirm="agent"))):
+        batch = a_raw_batch()
+        facts = put(client, batch)
+        normalizer(client, settings).normalize(batch.batch_id, facts)
+
+    assert [65_535, 65_280] == FakeShaper.limits

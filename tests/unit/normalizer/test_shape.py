@@ -172,3 +172,13 @@ def test_no_message_of_a_megabyte_takes_long_or_overflows_the_stack(message: str
 
     assert shaped.oversize
     assert all(len(datagram) <= 65_535 for datagram in shaped.datagrams)
+
+
+@pytest.mark.parametrize("form", ["auto", "raw", "text", "json"])
+@pytest.mark.parametrize("message", ["line\n" * 20_000, json.dumps({"a": "x" * 100_000}), "x" * 65_400])
+def test_a_lower_limit_is_kept_by_every_form(form: str, message: str) -> None:
+    """An agent takes less than analysisd's own socket."""
+    shaped = Shaper(a_group(), a_source(format=form), 65_280).shape(an_event(message))
+
+    assert shaped.oversize
+    assert 63_000 < max(map(len, shaped.datagrams)) <= 65_280

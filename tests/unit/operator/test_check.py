@@ -13,7 +13,9 @@ from services.supervisor.embedded import EmbeddedServer
 from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded
 from shared.settings.model import Settings, Source, Wazuh
+from tests.eventually import eventually
 from tests.receiver import Receiver
+from tests.standins.agent import Agent
 from tests.standins.analysisd import Analysisd
 from tests.standins.cloudwatch import CloudWatch
 
@@ -182,3 +184,75 @@ def test_a_window_longer_than_a_group_keeps_events_is_said_to_be_pointless(
     assert error is None
     (line,) = [line for line in said if "group /short" in line]
     assert line.endswith("can be read; sweep_window 7d: more than the 3 days it keeps events for is pointless")
+
+
+def receiver_line(aws: CloudWatch, receiver: Path, tmp_path: Path, **wazuh: str) -> tuple[str, CwpipeError | None]:
+    """Return what is said of the receiver."""
+    aws.create_group("us-east-1", "/app/a")
+    settings = Wazuh(**{"queue_socket": str(receiver), "stats_socket": "", **wazuh})  # type: ignore[arg-type]
+    said, error = findings(Receiver(tmp_path / "unused"), source(aws, "/app/*"), tmp_path / "data", wazuh=settings)
+    return said[1], error
+
+
+@pytest.mark.parametrize("confirm", ["agent", "processed"])
+def test_what_can_be_promised_of_an_agent_is_said(aws: CloudWatch, tmp_path: Path, confirm: str) -> None:
+    """Also of one that nobody said was an agent."""
+    with Agent(tmp_path) as agent:
+        line, error = receiver_line(aws, agent.path, tmp_path, confirm=confirm)
+
+    assert line == (
+        f"ok    agent at {agent.path}, events confirmed when the agent has read them: what the agent drops or loses before "
+        "its manager has it, and the manager after that, is not noticed; at most 250 events a second are sent, which has to "
+        "be below its events_per_second (500 by default)"
+    )
+    assert error is None
+
+
+def test_an_agent_that_shows_nothing_of_itself_is_said_to(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """As from a container that has its socket only."""
+    line, error = receiver_line(aws, receiver.path, tmp_path, confirm="agent")
+
+    assert line.endswith("it shows no state here, so the rate is all that keeps its buffer from being full")
+    assert error is None
+
+
+def test_an_agent_without_a_manager_is_a_fault(aws: CloudWatch, tmp_path: Path) -> None:
+    """Nothing would be delivered."""
+    with Agent(tmp_path) as agent:
+        agent.disconnect()
+        line, error = receiver_line(aws, agent.path, tmp_path, confirm="agent")
+
+    assert line == (
+        f"FAIL  receiver: the agent at {agent.path} cannot reach its manager: nothing is sent until it is over; "
+        "look into the agent's ossec.log"
+    )
+    assert isinstance(error, Unreachable)
+
+
+def test_an_agent_that_is_busy_is_no_fault(aws: CloudWatch, tmp_path: Path) -> None:
+    """It will get on, and events wait until then."""
+    with Agent(tmp_path, state_seconds=0.05) as agent:
+        agent.stall()
+        agent.collect(900)
+        eventually(lambda: "msg_buffer='9" in agent.state_path.read_text())
+        line, error = receiver_line(aws, agent.path, tmp_path, confirm="agent")
+
+    assert line.endswith(f"the agent at {agent.path} has 900 events in its buffer, which it has to send on first")
+    assert error is None
+
+
+def test_a_level_that_does_not_spare_an_agent_is_warned_of(aws: CloudWatch, tmp_path: Path) -> None:
+    """Nothing keeps `read` and `sent` from flooding it."""
+    with Agent(tmp_path) as agent:
+        line, error = receiver_line(aws, agent.path, tmp_path, confirm="read")
+
+    assert line.endswith('and an agent, as this is, drops most of a backlog: set wazuh.confirm = "agent"')
+    assert error is None
+
+
+def test_a_manager_that_is_taken_for_an_agent_could_prove_more(aws: CloudWatch, tmp_path: Path) -> None:
+    with Analysisd(tmp_path) as manager:
+        line, error = receiver_line(aws, manager.path, tmp_path, confirm="agent", stats_socket=str(manager.stats_path))
+
+    assert line.endswith(f'stats socket at {manager.stats_path}: with wazuh.confirm = "processed" it proves more')
+    assert error is None

@@ -9,6 +9,7 @@ import redis
 from services.operator.status import GroupStatus, QueueStatus, Status, lines, read
 from shared import books, keys
 from shared.books import Account, GroupState
+from shared.levels import InForce
 from shared.messages import GroupRef
 
 NOW_SECONDS = 1_790_000_000.0
@@ -142,3 +143,20 @@ def test_what_redis_holds_is_read(client: redis.Redis) -> None:
         part for part, risk in zip(("late_window", "in 4 hours"), risky.risks, strict=True) if part in risk
     ]
     assert (3, 4, 0) == (found.in_flight, found.api_calls, found.dead_letters)
+
+
+def test_the_level_in_force_is_said_with_what_it_does_not_notice() -> None:
+    """Old ones with their age; what Redis holds cannot command a terminal."""
+    levels = [
+        InForce(level="processed", receiver="/q", seconds_ago=1.0),
+        InForce(level="agent", receiver="/a", seconds_ago=7_200.0),
+        InForce(level="\x1b[2J", receiver="", seconds_ago=1.0),
+    ]
+    shown = lines(msgspec.structs.replace(status(), levels=levels))
+
+    assert [
+        "confirm   at level processed, receiver /q",
+        "confirm   at level agent, receiver /a, 7,200 s ago: what the agent drops or loses before its manager has it, and "
+        "the manager after that, is not noticed",
+        "confirm   at level \\x1b[2J, receiver ",
+    ] == shown[-3:]

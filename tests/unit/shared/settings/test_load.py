@@ -214,7 +214,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     lines = faults_of(path, {"CWPIPE_RUN_NORMALIZERS": "0", "CWPIPE_LOG_LEVL": "info"})
 
     named = [
-        'wazuh.confirm = "perhaps": must be "processed", "read" or "sent"',
+        'wazuh.confirm = "perhaps": must be "agent", "processed", "read" or "sent"',
         "wazuh.redis_url is not a key; it belongs above the first [table]",
         'sources[0].regions[1] (source "one") = "everywhere": must be an AWS region',
         'sources[0].log_groups (source "one") is missing',
