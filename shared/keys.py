@@ -15,7 +15,7 @@
     cwpipe:senders:<receiver>        zset     forwarders that send to a receiver, by the time they last said so   10 s
     cwpipe:bytes                     hash     queue name, "dead_letters", "kept_originals" -> bytes held       for ever
     cwpipe:books:<group key>         hash     fetched, duplicates, discarded, delivered, dead_lettered,
-                                              sent_again: events, since the first start                      for ever
+                                              sent_again: events; streams_deleted; since the first start     for ever
     cwpipe:digest:<group>:<hour>     hash     events committed and the sum of their hashes, by minute:       limits.audit_window
                                               see shared/digests.py                                          after the hour
     cwpipe:digests                   hash     group key -> JSON Mark: since when its digests are whole         for ever

@@ -456,7 +456,7 @@ def test_aws_that_is_away_or_refuses_ends_it_with_one_line(
         audits()
 
     assert [4, 4] == [away.value.exit_code, denied.value.exit_code]
-    assert "allow logs:FilterLogEvents there" in str(denied.value)
+    assert f"allow logs:FilterLogEvents on arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/app:* in" in str(denied.value)
     assert "\n" not in str(away.value) + str(denied.value)
 
 

@@ -433,7 +433,7 @@ def test_an_api_counts_its_calls(aws: CloudWatch, client: redis.Redis) -> None:
     aws.fail("FilterLogEvents", "ThrottlingException", times=1)
     reader = a_reader(aws, client)
     api: LogsApi = reader._api
-    api._count_call = counted.append
+    api._connection.count_call = counted.append
 
     with pytest.raises(SourceBusy):
         read(reader)
