@@ -23,7 +23,7 @@ from services.fetcher import slices, sweeps
 from services.fetcher.fetch import now_ms
 from shared import books, digests, keys, metrics
 from shared.aws.logs_api import FoundStream, LogsApi
-from shared.errors import CwpipeError, SourceError
+from shared.errors import CwpipeError, SourceError, SourceMissing
 from shared.messages import Checkpoint, GroupRef, LogEvent
 from shared.queues import ENRICHED, RAW
 from shared.remembered import ingested
@@ -68,13 +68,14 @@ class DeletionTask:
         self._began: float | None = None
         self._tries_left = 0
         self._streams: Iterator[FoundStream] | None = None
+        self._is_active = False
         self._retired = False
 
     def is_due(self) -> bool:
-        """Say whether to look for streams now; from then on it is not, for an hour."""
-        if self._retired or (self._began is not None and monotonic() - self._began < EVERY_SECONDS):
+        """Say whether to look for streams now; from then on it is not, for an hour, and until that look is over."""
+        if self._retired or self._is_active or (self._began is not None and monotonic() - self._began < EVERY_SECONDS):
             return False
-        self._began, self._tries_left, self._streams = monotonic(), self._tries, None
+        self._began, self._tries_left, self._is_active = monotonic(), self._tries, True
         return True
 
     def retire(self) -> None:
@@ -82,6 +83,12 @@ class DeletionTask:
         self._retired = True
 
     def __call__(self) -> float | None:
+        delay = self._told_turn()
+        if delay is None:
+            self._streams, self._is_active = None, False
+        return delay
+
+    def _told_turn(self) -> float | None:
         try:
             return self._turn()
         except SourceError as error:
@@ -90,7 +97,6 @@ class DeletionTask:
             log.warning("log streams are not deleted, Redis is away", group=self._group.log_group, error=str(error))
         except Exception:  # a fault of ours here must not stop the reading
             log.exception("unexpected error, log streams are not deleted", group=self._group.log_group)
-        self._streams = None
         return None
 
     def _turn(self) -> float | None:
@@ -117,10 +123,10 @@ class DeletionTask:
             self._require(self._is_unchanged(stream), "it changed meanwhile")
             self._require(is_settled(self._client, self._key), "something of the group is under way again")
             self._require(not self._is_over(), "reading ends")
-        except _Doubt as doubt:
+            self._api.delete_stream(self._group.log_group, stream.name)
+        except (_Doubt, SourceMissing) as doubt:  # missing: another fetcher deleted it, or somebody
             log.debug("log stream kept", group=self._group.log_group, stream=stream.name, why=str(doubt))
             return
-        self._api.delete_stream(self._group.log_group, stream.name)
         metrics.STREAMS_DELETED.inc()
         log.info(
             "log stream deleted, all of it was delivered",
@@ -166,11 +172,13 @@ class DeletionTask:
 
     def _events(self, stream: FoundStream) -> Iterator[LogEvent]:
         """Yield every event of a stream."""
-        token = ""
+        token, to_ms = (
+            "",
+            max(self._now() + slices.AHEAD_MS, stream.last_ms),
+        )  # one for all pages: a token is bound to it
         for _ in range(MAX_PAGES):
             self._require(not self._is_over(), "reading ends")
-            to_ms = self._now() + slices.AHEAD_MS
-            page = self._api.stream_page(self._group.log_group, stream.name, 0, max(to_ms, stream.last_ms), token)
+            page = self._api.stream_page(self._group.log_group, stream.name, 0, to_ms, token)
             yield from page.events
             if not page.token:
                 return

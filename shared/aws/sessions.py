@@ -1,5 +1,6 @@
 """Sessions and credentials of one source: profile, role, or the usual chain, refreshed before they expire."""
 
+import logging
 import os
 import threading
 from functools import partial
@@ -30,6 +31,9 @@ _CONFIG = Config(
 
 #: Metrics are asked for beside the work: a network that keeps them out of reach should not hold it up.
 _METRICS_CONFIG = _CONFIG.merge(Config(connect_timeout=3, read_timeout=15))
+
+# What it says of credentials, with a traceback, it also raises; `LogsApi` makes one line of that.
+logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
 
 #: Of these, an empty variable is worse than none: no profile has an empty name, and no certificates would be checked.
 _NOT_EMPTY = ("profile", "config_file", "credentials_file", "ca_bundle")
@@ -103,6 +107,7 @@ class _Botocore(botocore.session.Session):
         super().__init__(profile=source.profile or None)
         self._sts_endpoint_url = source.sts_endpoint_url or None
         self._ignore_empty_variables()
+        self.set_config_variable("region", source.regions[0])  # for STS, where a profile with a role names none
         if source.ca_bundle:
             self.set_config_variable("ca_bundle", source.ca_bundle)
         proxies = {"http": source.proxy_url, "https": source.proxy_url} if source.proxy_url else None
