@@ -19,6 +19,7 @@
     cwpipe:digest:<group>:<hour>     hash     events committed and the sum of their hashes, by minute:       limits.audit_window
                                               see shared/digests.py                                          after the hour
     cwpipe:digests                   hash     group key -> JSON Mark: since when its digests are whole         for ever
+    cwpipe:chosen                    hash     group key -> JSON Chosen: what AWS chooses of it, and since when for ever
     cwpipe:api_calls                 hash     "<region> <operation>" -> calls made to AWS                    for ever
     cwpipe:dead_letters              hash     id -> DeadLetter                                               until replayed or discarded
     cwpipe:kept_originals            zset     id -> ms, oldest dropped when over their bound                 bounded
@@ -39,6 +40,7 @@ GROUPS = "cwpipe:groups"
 BYTES = "cwpipe:bytes"
 API_CALLS = "cwpipe:api_calls"
 DIGESTS = "cwpipe:digests"
+CHOSEN = "cwpipe:chosen"
 DEAD_LETTERS = "cwpipe:dead_letters"
 KEPT_ORIGINALS = "cwpipe:kept_originals"
 

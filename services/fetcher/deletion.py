@@ -19,7 +19,7 @@ import msgspec
 import redis
 import structlog
 
-from services.fetcher import slices, sweeps
+from services.fetcher import chosen, slices, sweeps
 from services.fetcher.fetch import now_ms
 from shared import books, digests, keys, metrics
 from shared.aws.logs_api import FoundStream, LogsApi
@@ -191,11 +191,12 @@ class DeletionTask:
         return next(again, None) == stream
 
     def _begin_ms(self) -> int:
-        """Return where the reading of the group began, as far as that is known: what was before was never read."""
+        """Return where reading of the group began, and of all that the settings choose now: earlier was never read."""
         mark = digests.read_mark(self._client, self._key)
-        if mark is None:
+        choice = chosen.read(self._client, self._key)
+        if mark is None or choice is None:
             raise _Doubt("it is not known where reading began")
-        return mark.from_ms
+        return max(mark.from_ms, choice.since_ms)
 
     def _checkpoint(self) -> Checkpoint | None:
         """Return how far the group was read; None: too little to delete anything."""

@@ -10,6 +10,7 @@ from functools import partial
 import redis
 import structlog
 
+from services.fetcher import chosen
 from services.fetcher.budget import ByteBudget
 from services.fetcher.deletion import DeletionTask
 from services.fetcher.fetch import GroupReader, now_ms
@@ -186,6 +187,8 @@ class DiscoveryTask:
 
     def _reader(self, group: FoundGroup) -> "GroupTask":
         api = self._api.of(group)
+        group_key = keys.group_key(discovery.reference(group, self._region))
+        chosen.note(self._fetching.client, group_key, self._source, now_ms())
         reader = GroupReader(
             discovery.reference(group, self._region),
             self._source,

@@ -24,7 +24,6 @@ from tests.unit.fetcher.at_work import (
     batches,
     emptied,
     events,
-    read,
     read_once,
 )
 
@@ -132,6 +131,27 @@ def test_only_streams_of_the_prefix_are_deleted(aws: CloudWatch, client: redis.R
     assert ["db"] == streams(aws)
 
 
+@pytest.mark.parametrize("before", [{"log_stream_prefix": "web-"}, {"filter_pattern": "nothing"}])
+def test_what_a_choice_of_before_left_out_is_kept(aws: CloudWatch, client: redis.Redis, before: dict[str, str]) -> None:
+    """By its times it lies behind all that was read; it was not, and widening the choice does not read it."""
+    put(aws, "db", 2 * DAY_MS)
+    read_and_delivered(aws, client, **before)
+    look(aws, client)
+    look(aws, client)
+
+    assert ["db"] == streams(aws)
+
+
+def test_a_choice_that_was_made_narrower_keeps_nothing(aws: CloudWatch, client: redis.Redis) -> None:
+    """All of it had been read before."""
+    put(aws, "web-1", 2 * DAY_MS)
+    put(aws, "db", 2 * DAY_MS)
+    read_and_delivered(aws, client)
+    look(aws, client, log_stream_prefix="web-")
+
+    assert ["db"] == streams(aws)
+
+
 def test_long_streams_and_many_are_deleted_page_by_page(aws: CloudWatch, client: redis.Redis) -> None:
     """Empty pages are no end, neither of a stream nor of its being read."""
     aws.paging = Paging(page_events=3, empty_pages=2, trailing_token=True)
@@ -198,7 +218,9 @@ def test_an_event_that_comes_while_its_stream_is_looked_at_keeps_it(
     assert ["s"] == streams(aws)
 
 
-@pytest.mark.parametrize("where", ["books", "raw", "enriched", "dead letter", "no checkpoint", "no mark", "not swept"])
+@pytest.mark.parametrize(
+    "where", ["books", "raw", "enriched", "dead letter", "no checkpoint", "no mark", "no choice", "not swept"]
+)
 def test_what_is_not_known_to_be_delivered_keeps_every_stream(aws: CloudWatch, client: redis.Redis, where: str) -> None:
     """Each of these alone."""
     put(aws, "s", 2 * DAY_MS)
@@ -217,6 +239,8 @@ def test_what_is_not_known_to_be_delivered_keeps_every_stream(aws: CloudWatch, c
         client.delete(keys.checkpoint(KEY))
     elif where == "no mark":
         client.delete(keys.DIGESTS)
+    elif where == "no choice":
+        client.delete(keys.CHOSEN)
     elif where == "not swept":
         stored = msgspec.json.decode(client.get(keys.checkpoint(KEY)), type=Checkpoint)  # type: ignore[arg-type]
         early = msgspec.structs.replace(stored, swept_ms=aws.now_ms() - 2 * DAY_MS - HOUR_MS)
@@ -310,8 +334,7 @@ def test_a_group_that_is_let_go_deletes_nothing_more(aws: CloudWatch, client: re
 def test_books_written_by_it_are_read_with_the_others(aws: CloudWatch, client: redis.Redis) -> None:
     """And the digests of what it deleted stay: an audit of that time finds what is missing at AWS, not here."""
     put(aws, "s", 2 * DAY_MS)
-    read(a_reader(aws, client))
-    deliver(client)
+    read_and_delivered(aws, client)
     run(a_task(aws, client))
 
     assert b"1" == client.hget(keys.books(KEY), "streams_deleted")
