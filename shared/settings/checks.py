@@ -6,12 +6,10 @@ Works on converted values from which those with a fault are left out, so that on
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from urllib.parse import parse_qs, urlsplit
 
-from shared.settings import log_groups
+from shared.settings import source_checks
 from shared.settings.faults import Faults
-from shared.settings.log_groups import Entry
 from shared.settings.words import either
 
 #: sun_path of Linux is 108 bytes, one of them the final NUL.
@@ -27,8 +25,6 @@ MAX_LOCATION_CHARACTERS = 512
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@]+):(?P<port>[0-9]{1,5})")
 _FIELD = re.compile(r"\{(\w+)\}")
 _FLOW_LOG_FIELD = re.compile(r"\$\{[a-z][a-z0-9-]{0,63}\}")
-_GROUP_ARN = '"arn:aws:logs:eu-west-1:123456789012:log-group:/app/*"'
-_ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
 def check(values: Mapping[str, object], faults: Faults) -> None:
@@ -42,8 +38,7 @@ def check(values: Mapping[str, object], faults: Faults) -> None:
     _check_redis_password(values, faults)
     for number, source in enumerate(sources):
         _check_needed(source, f"sources[{number}]", faults)
-        _check_groups(source, f"sources[{number}]", faults)
-        _check_deletion(source, f"sources[{number}]", faults)
+        source_checks.check(source, f"sources[{number}]", faults)
 
 
 def _texts(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -80,63 +75,6 @@ def _check_needed(source: Mapping[str, object], prefix: str, faults: Faults) -> 
             faults.value(
                 f"{prefix}.{name}", source[name], f"has no meaning without {needed}; give that too, or neither"
             )
-
-
-def _check_groups(source: Mapping[str, object], prefix: str, faults: Faults) -> None:
-    """Check the ARNs among the log groups, and what is left out against what is named."""
-    regions = _list(source.get("regions"))
-    excluded = [text for text in _list(source.get("exclude_log_groups")) if isinstance(text, str)]
-    for number, text in enumerate(_list(source.get("log_groups"))):
-        if not isinstance(text, str):
-            continue
-        key = f"{prefix}.log_groups[{number}]"
-        try:
-            entry = log_groups.read(text)
-        except ValueError:
-            faults.value(key, text, f"must be an ARN such as {_GROUP_ARN}, or a name")
-            continue
-        if sentence := _misplaced(entry, regions):
-            faults.value(key, text, sentence)
-        by = next((pattern for pattern in excluded if entry.is_exact and fnmatchcase(entry.name, pattern)), None)
-        if by is not None:
-            faults.value(key, text, f'is left out by "{by}" of exclude_log_groups; take one of them away')
-    for number, text in enumerate(excluded):
-        if text.startswith("arn:"):
-            key = f"{prefix}.exclude_log_groups[{number}]"
-            faults.value(key, text, "must be a name or pattern without the rest of an ARN: it holds for all accounts")
-
-
-def _misplaced(entry: Entry, regions: list[object]) -> str | None:
-    """Return what is wrong with the region of an ARN, if anything is."""
-    if not entry.is_arn:
-        return None
-    places = [region for region in regions if isinstance(region, str)]
-    if len(places) < len(regions) or not places:
-        return None  # they have a fault of their own
-    here = [region for region in places if entry.is_in(region)]
-    if not here:
-        return f"is in {entry.region}, which is none of regions; add it there, or correct the ARN"
-    wrong = next((region for region in here if log_groups.partition(region) != entry.partition), None)
-    return f"must begin arn:{log_groups.partition(wrong)}: in {wrong}" if wrong else None
-
-
-def _check_deletion(source: Mapping[str, object], prefix: str, faults: Faults) -> None:
-    """Check that nothing is deleted which is never read."""
-    deletes = source.get("delete_log_streams")
-    if deletes is not True:
-        return
-    key = f"{prefix}.delete_log_streams"
-    if source.get("filter_pattern"):
-        faults.value(key, deletes, "would delete events that filter_pattern leaves out, unread; keep one of them")
-    sweep_window, late_window = source.get("sweep_window"), source.get("late_window")
-    is_short = isinstance(sweep_window, int) and isinstance(late_window, int) and sweep_window <= late_window
-    if source.get("sweep_interval") == 0 or is_short:
-        faults.value(
-            key, deletes, "needs deep sweeps, or late events would go unread; see sweep_window and sweep_interval"
-        )
-    arn = next((text for text in _list(source.get("log_groups")) if isinstance(text, str) and text[:4] == "arn:"), None)
-    if arn is not None:
-        faults.value(key, deletes, f"cannot delete in linked accounts, such as {arn}; give them a source of their own")
 
 
 def _check_redis_password(values: Mapping[str, object], faults: Faults) -> None:
@@ -200,7 +138,7 @@ def _socket(value: str) -> str | None:
 
 
 def _role_arn(value: str) -> str | None:
-    if _ROLE_ARN.fullmatch(value):
+    if source_checks.ROLE_ARN.fullmatch(value):
         return None
     return 'must be the ARN of an IAM role, such as "arn:aws:iam::123456789012:role/cwpipe"'
 
@@ -222,6 +160,10 @@ def _location(value: str) -> str | None:
     if len(value) > MAX_LOCATION_CHARACTERS:
         return f"must have at most {MAX_LOCATION_CHARACTERS} characters"
     return None
+
+
+def _stream_prefix(value: str) -> str | None:
+    return "must not hold : or *, which no stream's name does" if ":" in value or "*" in value else None
 
 
 def _proxy_url(value: str) -> str | None:
@@ -263,6 +205,7 @@ def _regex(value: str) -> str | None:
 _RULES: dict[str, Callable[[str], str | None]] = {
     "redis_url": _redis_url,
     "proxy_url": _proxy_url,
+    "log_stream_prefix": _stream_prefix,
     "ca_bundle": _ca_bundle,
     "_url": _http_url,
     "metrics_address": _metrics_address,

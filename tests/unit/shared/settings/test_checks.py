@@ -63,6 +63,7 @@ def test_a_value_that_makes_sense_passes(name: str, value: str) -> None:
         ("endpoint_url", "https://host:99999", "an http:// or https:// address"),
         ("proxy_url", "proxy:3128", 'must be http:// or https:// and a host, such as "http://proxy:3128"'),
         ("proxy_url", "socks5://proxy:3128", "must be http:// or https://"),
+        ("log_stream_prefix", "web-*", "must not hold : or *"),
         ("ca_bundle", "/nonexistent/ca.pem", "a file of certificates that can be read: No such file or directory"),
         ("ca_bundle", "/", "a file of certificates"),
         ("ca_bundle", __file__, "a file of certificates in PEM form"),
@@ -117,6 +118,10 @@ SOURCE: dict[str, object] = {"regions": ["eu-west-1"], "log_groups": ["/app"], "
         ),
         ({"exclude_log_groups": [ARN]}, "exclude_log_groups[0] = "),
         ({"exclude_log_groups": ["/b", "/ap*"]}, 'log_groups[0] = "/app": is left out by "/ap*" of exclude_log_groups'),
+        (
+            {"account_id": "123456789012", "role_arn": "arn:aws:iam::999999999999:role/r"},
+            'account_id = "123456789012": is not the account of role_arn, 999999999999; correct one',
+        ),
         ({"delete_log_streams": True, "filter_pattern": "ERROR"}, "would delete events that filter_pattern leaves out"),
         ({"delete_log_streams": True, "sweep_interval": 0}, "delete_log_streams = true: needs deep sweeps"),
         ({"delete_log_streams": True, "sweep_window": 900_000}, "delete_log_streams = true: needs deep sweeps"),
