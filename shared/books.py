@@ -2,7 +2,8 @@
 
     fetched = delivered + duplicates + discarded + dead_lettered + still queued
 
-`sent_again` stands beside the balance: an upper bound of the datagrams that the receiver may have seen twice.
+Two stand beside the balance: `sent_again`, an upper bound of the datagrams that the receiver may have seen twice, and
+`streams_deleted`, of delete_log_streams.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from redis.client import Pipeline
 from shared import keys
 from shared.messages import GroupRef
 
-Entry = Literal["fetched", "delivered", "duplicates", "discarded", "dead_lettered", "sent_again"]
+Entry = Literal["fetched", "delivered", "duplicates", "discarded", "dead_lettered", "sent_again", "streams_deleted"]
 ENTRIES: tuple[Entry, ...] = get_args(Entry)
 
 
@@ -28,6 +29,7 @@ class Account(msgspec.Struct, kw_only=True):
     discarded: int = 0
     dead_lettered: int = 0
     sent_again: int = 0
+    streams_deleted: int = 0
 
     @property
     def in_flight(self) -> int:

@@ -63,6 +63,18 @@ class SourceDenied(SourceError):
     """The credentials may not make this call on this resource."""
 
 
+class SourceMissing(SourceError):
+    """AWS knows no such log group or stream."""
+
+
+class SettingRefused(SourceError):
+    """AWS does not take a value of the settings; `about` names it: all groups that it is for fail alike."""
+
+    def __init__(self, message: str, about: str = "") -> None:
+        super().__init__(message)
+        self.about = about
+
+
 class CredentialsExpired(SourceError):
     """The credentials ran out. They are loaded anew at once; lasting only if that does not help."""
 

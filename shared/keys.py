@@ -16,10 +16,11 @@
     cwpipe:levels                    zset     "<level> <socket>" that forwarders confirm at -> ms when last said  7 d
     cwpipe:bytes                     hash     queue name, "dead_letters", "kept_originals" -> bytes held       for ever
     cwpipe:books:<group key>         hash     fetched, duplicates, discarded, delivered, dead_lettered,
-                                              sent_again: events, since the first start                      for ever
+                                              sent_again: events; streams_deleted; since the first start     for ever
     cwpipe:digest:<group>:<hour>     hash     events committed and the sum of their hashes, by minute:       limits.audit_window
                                               see shared/digests.py                                          after the hour
     cwpipe:digests                   hash     group key -> JSON Mark: since when its digests are whole         for ever
+    cwpipe:chosen                    hash     group key -> JSON Chosen: what AWS chooses of it, and since when for ever
     cwpipe:api_calls                 hash     "<region> <operation>" -> calls made to AWS                    for ever
     cwpipe:dead_letters              hash     id -> DeadLetter                                               until handled
     cwpipe:kept_originals            zset     id -> ms, oldest dropped when over their bound                 bounded
@@ -41,6 +42,7 @@ BYTES = "cwpipe:bytes"
 LEVELS = "cwpipe:levels"
 API_CALLS = "cwpipe:api_calls"
 DIGESTS = "cwpipe:digests"
+CHOSEN = "cwpipe:chosen"
 DEAD_LETTERS = "cwpipe:dead_letters"
 KEPT_ORIGINALS = "cwpipe:kept_originals"
 

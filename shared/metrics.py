@@ -10,6 +10,7 @@ from shared.errors import Unreachable
 API_CALLS = Counter("cwpipe_api_calls", "Calls to AWS.", ["region", "operation"])
 EVENTS_FETCHED = Counter("cwpipe_fetched_events", "Events read from CloudWatch Logs, repeats included.")
 EVENTS_DUPLICATE = Counter("cwpipe_duplicate_events", "Events that had been read before.")
+STREAMS_DELETED = Counter("cwpipe_deleted_streams", "Log streams deleted at AWS after their delivery.")
 GROUPS_FAULTY = Gauge("cwpipe_faulty_groups", "Groups and sources that cannot be read now.")
 EVENTS_NORMALIZED = Counter("cwpipe_normalized_events", "Events made into datagrams.")
 EVENTS_DISCARDED = Counter("cwpipe_discarded_events", "Events dropped by a discard or keep rule.")

@@ -13,6 +13,7 @@ from services.fetcher import sweeps
 from services.fetcher.fetch import GroupReader, now_ms
 from shared import keys, risks
 from shared.books import GroupState
+from shared.messages import GroupRef
 
 #: In a round that takes long, and while fetching pauses, the state is told anew at most so often.
 REFRESH_SECONDS = 10.0
@@ -99,10 +100,10 @@ class GroupNotes:
         self._known = {kind for kind, text in found.items() if text}
 
 
-def note_gone(client: redis.Redis, source: str, region: str, there: set[str]) -> None:
+def note_gone(client: redis.Redis, source: str, region: str, there: set[GroupRef]) -> None:
     """Note of the groups that `source` once read in `region` and that are not `there` any more that they are gone."""
     for key, value in client.hgetall(keys.GROUPS).items():
         state = msgspec.json.decode(value, type=GroupState)
         is_its = state.source == source and state.group.region == region
-        if is_its and not state.gone and state.group.log_group not in there:
+        if is_its and not state.gone and state.group not in there:
             client.hset(keys.GROUPS, key, msgspec.json.encode(replace(state, fault="", gone=True)))

@@ -7,8 +7,8 @@ from typing import Protocol
 import structlog
 
 from shared import keys
-from shared.aws import discovery
 from shared.messages import GroupRef
+from shared.settings import log_groups
 from shared.settings.model import Source
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ class Owners:
             if before <= rank:
                 return True, None
             if any(
-                earlier < rank and _matches(source, region, group)
+                earlier < rank and region == group.region and log_groups.covers(source, group)
                 for (earlier, region), source in self._awaited.items()
             ):
                 return False, None
@@ -68,20 +68,16 @@ class Owners:
             owner.retire()
         return True, task
 
-    def release(self, rank: int, region: str, found: set[str]) -> None:
+    def release(self, rank: int, region: str, found: set[GroupRef]) -> None:
         """Let go of the groups that a source had in `region` and that are not there any more."""
         with self._lock:
             gone = {
                 group_key: task
                 for group_key, (owner, task) in self._owners.items()
-                if owner == rank and task.group.region == region and task.group.log_group not in found
+                if owner == rank and task.group.region == region and task.group not in found
             }
             for group_key in gone:
                 del self._owners[group_key]
         for task in gone.values():
             log.info("group is gone", group=task.group.log_group, region=region)
             task.retire(gone=True)
-
-
-def _matches(source: Source, region: str, group: GroupRef) -> bool:
-    return region == group.region and any(discovery.matches(pattern, group.log_group) for pattern in source.log_groups)

@@ -10,7 +10,9 @@ from functools import partial
 import redis
 import structlog
 
+from services.fetcher import chosen
 from services.fetcher.budget import ByteBudget
+from services.fetcher.deletion import DeletionTask
 from services.fetcher.fetch import GroupReader, now_ms
 from services.fetcher.notes import GroupNotes, note_gone
 from services.fetcher.owners import Owners
@@ -21,7 +23,7 @@ from shared import digests, keys, metrics
 from shared.aws import discovery
 from shared.aws.discovery import READABLE_CLASS
 from shared.aws.logs_api import FoundGroup, LogsApi
-from shared.errors import SourceError, TokenRefused
+from shared.errors import SettingRefused, SourceError, TokenRefused
 from shared.messages import GroupRef
 from shared.queues import JobQueue
 from shared.settings.model import Source
@@ -62,13 +64,13 @@ class Fetching:
         """By group key: after so many days AWS deletes events of the group; 0: never."""
         self.owners = Owners()
         self._budget = budget
-        self._stop = stop
+        self.stop = stop
         self._missing: dict[tuple[str, str], set[str]] = {}
         self._lock = threading.Lock()
 
     def may_go_on(self) -> bool:
         """Say whether another page may be read now."""
-        return not self._stop.is_set() and self._budget.has_room()
+        return not self.stop.is_set() and self._budget.has_room()
 
     def claim(self, rank: int, group: GroupRef, make: Callable[[], "GroupTask"]) -> bool:
         """Have the group read by the source of this `rank`, unless it is an earlier one's; False: not decided yet."""
@@ -111,6 +113,7 @@ class DiscoveryTask:
         self._region = api.region
         self._undecided: discovery.Discovered | None = None
         self._unreadable: set[str] = set()
+        """The groups that nobody can read, by what they are called in faults."""
         self._has_looked = False
         self._patience = Patience(once=fetching.once)
         self._what = f"source {source.name}, region {api.region}"
@@ -141,26 +144,33 @@ class DiscoveryTask:
         """Have what was found read, and what is not there left alone; False while an earlier source may want some of it."""
         for name in self._source.log_groups:
             self._fetching.note_missing(self._source, name, self._region, missing=name in found.missing)
-        unreadable = {group.name: group.log_class for group in found.groups if group.log_class != READABLE_CLASS}
-        for name in self._unreadable - unreadable.keys():
-            self._fetching.fault(f"group {name}, {self._what}", "")
+        unreadable = {
+            f"{discovery.title(group)}, {self._what}": group.log_class
+            for group in found.groups
+            if group.log_class != READABLE_CLASS
+        }
+        for what in self._unreadable - unreadable.keys():
+            self._fetching.fault(what, "")
         self._unreadable = set(unreadable)
-        for name, log_class in unreadable.items():
+        for what, log_class in unreadable.items():
             why = f"it is of class {log_class}, which CloudWatch Logs lets nobody read this way: only {READABLE_CLASS}"
-            self._fetching.fault(f"group {name}, {self._what}", why)
-        readable = {group.name: group for group in found.groups if group.name not in unreadable}
-        for group in readable.values():
-            key = keys.group_key(discovery.reference(group, self._region))
-            self._fetching.retention_days[key] = group.retention_days
+            self._fetching.fault(what, why)
+        readable = {
+            discovery.reference(group, self._region): group
+            for group in found.groups
+            if group.log_class == READABLE_CLASS
+        }
+        for reference, group in readable.items():
+            self._fetching.retention_days[keys.group_key(reference)] = group.retention_days
         decided = [
-            self._fetching.claim(self._rank, discovery.reference(group, self._region), partial(self._reader, group))
-            for group in readable.values()
+            self._fetching.claim(self._rank, reference, partial(self._reader, group))
+            for reference, group in readable.items()
         ]
         if found.denied is None:
             self._let_go(set(readable))
         return all(decided)
 
-    def _let_go(self, readable: set[str]) -> None:
+    def _let_go(self, readable: set[GroupRef]) -> None:
         """Let go of groups that are not there any more, and note of them that they are gone."""
         if not self._has_looked:
             note_gone(self._fetching.client, self._source.name, self._region, readable)
@@ -176,26 +186,47 @@ class DiscoveryTask:
         return delay
 
     def _reader(self, group: FoundGroup) -> "GroupTask":
+        api = self._api.of(group)
+        group_key = keys.group_key(discovery.reference(group, self._region))
+        chosen.note(self._fetching.client, group_key, self._source, now_ms())
         reader = GroupReader(
             discovery.reference(group, self._region),
             self._source,
-            self._api,
+            api,
             self._fetching.queue,
             start_ms=start_of(self._source, group, self._fetching.first_start_ms, now_ms()),
             audit_window_ms=self._fetching.audit_window_ms,
         )
-        return GroupTask(self._fetching, reader, f"group {group.name}, {self._what}")
+        what = f"{discovery.title(group)}, {self._what}"
+        return GroupTask(self._fetching, reader, what, self._deletion(group, api))
+
+    def _deletion(self, group: FoundGroup, api: LogsApi) -> DeletionTask | None:
+        """Return what deletes streams of a group, where that is wanted: AWS does it for groups of the own account only."""
+        if not self._source.delete_log_streams or group.arn:
+            return None
+        return DeletionTask(
+            self._fetching.client,
+            discovery.reference(group, self._region),
+            self._source,
+            api,
+            once=self._fetching.once,
+            stop=self._fetching.stop,
+        )
 
 
 class GroupTask:
     """Reads one group, poll after poll."""
 
-    def __init__(self, fetching: Fetching, reader: GroupReader, what: str) -> None:
+    def __init__(
+        self, fetching: Fetching, reader: GroupReader, what: str, deletion: DeletionTask | None = None
+    ) -> None:
         self.group = reader.group
         self._fetching = fetching
         self._reader = reader
         self._patience = Patience(once=fetching.once)
         self._what = what
+        self._at_fault = what
+        self._deletion = deletion
         self._retired = False
         self._notes = GroupNotes(fetching.client, reader, lambda: fetching.retention_days.get(reader.key, 0))
         self._notes.write("")
@@ -203,7 +234,9 @@ class GroupTask:
     def retire(self, *, gone: bool = False) -> None:
         """Leave the group alone from now on: it is gone, or another source's."""
         self._retired = True
-        self._fetching.fault(self._what, "")
+        if self._deletion is not None:
+            self._deletion.retire()
+        self._fetching.fault(self._at_fault, "")
         self._notes.end(gone=gone)
 
     def __call__(self) -> float | None:
@@ -231,18 +264,25 @@ class GroupTask:
             self._notes.refresh()
             return 0.0 if self._fetching.may_go_on() else PAUSED_SECONDS
         self._notes.write("")
+        if self._deletion is not None and self._deletion.is_due():
+            self._fetching.schedule.add(self._deletion)
         return None if self._fetching.once else self._reader.source.poll_interval / 1000
 
     def _failed(self, error: SourceError) -> float | None:
         delay = self._patience.failed(error)
         if error.lasting or delay is None or delay > SHORT_SECONDS:
-            self._fetching.fault(self._what, str(error))
+            # One value of the settings that AWS refuses is one fault, however many groups it is for.
+            at_fault = error.about if isinstance(error, SettingRefused) else self._what
+            if at_fault != self._at_fault:
+                self._fetching.fault(self._at_fault, "")
+            self._at_fault = at_fault
+            self._fetching.fault(at_fault, str(error))
             self._notes.write(str(error))
         if self._retired:  # meanwhile: what it says does not matter any more
             self._forgive()
         return delay
 
     def _forgive(self) -> None:
-        if self._what in self._fetching.faults:
-            self._fetching.fault(self._what, "")
+        if self._at_fault in self._fetching.faults:
+            self._fetching.fault(self._at_fault, "")
             self._notes.write("")

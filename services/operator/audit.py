@@ -115,7 +115,9 @@ def _not_audited(mark: Mark | None, from_ms: int, end_ms: int, now_ms: int) -> l
 
 def _incoming(target: Target, from_ms: int, end_ms: int) -> tuple[int | None, str]:
     """Return CloudWatch's own count, or why there is none: it is no part of the proof."""
-    group = target.group
+    group, source = target.group, target.source
+    if target.is_linked or source.filter_pattern or source.log_stream_prefix:
+        return None, "AWS counts all events of its own account's groups, and others are read here"
     try:
         found = incoming_events(target.session, group.region, group.log_group, from_ms, end_ms)
     except SourceError as error:

@@ -1,16 +1,18 @@
 """`cwpipe check`: try everything a run needs, a line each."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import redis
 
 from shared import agent, levels, receiver, risks, store
 from shared.aws import discovery
-from shared.aws.logs_api import LogsApi
+from shared.aws.logs_api import FoundGroup, LogsApi
 from shared.aws.sessions import SourceSession
 from shared.errors import CwpipeError, Incomplete, Unreachable
 from shared.settings.load import Loaded, require_sources
@@ -20,6 +22,9 @@ from shared.settings.redact import redacted
 
 #: Groups of one source and region that are read from, to see whether that is allowed; a call each.
 TRIED_GROUPS = 20
+#: Streams of one group that are looked at for delete_log_streams; a call each 50.
+COUNTED_STREAMS = 100
+DAY_MS = 86_400_000
 
 #: One line of the check: what was tried, and what went wrong with it, if anything.
 Finding = tuple[str, CwpipeError | None]
@@ -154,25 +159,41 @@ def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Fin
     except CwpipeError as error:
         yield where, error
         return
+    if found.denied is not None:
+        yield where, found.denied
     accounts = ", ".join(sorted({group.account_id for group in found.groups}))
     yield f"{where}: {len(found.groups)} log groups" + (f" of account {accounts}" if accounts else ""), None
     missing.update(found.missing)
     for group in found.groups[:TRIED_GROUPS]:
-        what = f"group {group.name}, {where}"
-        if group.log_class != discovery.READABLE_CLASS:
-            yield (
-                what,
-                Incomplete(
-                    f"CloudWatch Logs lets nobody read its class, {group.log_class}: only STANDARD, take it out of log_groups"
-                ),
-            )
-            continue
-        try:
-            api.page(group.name, 0, 0)
-        except CwpipeError as error:
-            yield what, error
-        else:
-            too_long = risks.pointless(source, group.retention_days)
-            yield f"{what} can be read" + (f"; {too_long}" if too_long else ""), None
+        yield from _group(source, api.of(group), group, f"{discovery.title(group)}, {where}")
     if len(found.groups) > TRIED_GROUPS:
         yield f"{where}: {len(found.groups) - TRIED_GROUPS} more groups were found and not tried", None
+
+
+def _group(source: Source, api: LogsApi, group: FoundGroup, what: str) -> Iterator[Finding]:
+    if group.log_class != discovery.READABLE_CLASS:
+        why = f"CloudWatch Logs lets nobody read its class, {group.log_class}: only STANDARD, take it out of log_groups"
+        yield what, Incomplete(why)
+        return
+    try:
+        api.page(group.name, 0, 0)
+    except CwpipeError as error:
+        yield what, error
+    else:
+        too_long = risks.pointless(source, group.retention_days)
+        yield f"{what} can be read" + (f"; {too_long}" if too_long else ""), None
+    if source.delete_log_streams:
+        yield _deletion(source, api, group, what)
+
+
+def _deletion(source: Source, api: LogsApi, group: FoundGroup, what: str) -> Finding:
+    """Say how many streams are old enough to be deleted, and whether that is allowed. Deletes nothing."""
+    before_ms = int(time.time() * 1000) - max(source.sweep_window, DAY_MS)
+    try:
+        streams = islice(api.streams(group.name, source.log_stream_prefix), COUNTED_STREAMS)
+        quiet = sum(0 < stream.last_ms < before_ms and stream.last_ingestion_ms < before_ms for stream in streams)
+        api.try_to_delete(group.name)
+    except CwpipeError as error:
+        return what, error
+    some = f"{quiet} or more" if quiet == COUNTED_STREAMS else str(quiet)
+    return f"{what}: delete_log_streams: {some} streams are old enough, and go once all of each was delivered", None

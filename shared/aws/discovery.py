@@ -1,17 +1,18 @@
 """Which log groups there are, and which source owns each: the first in the settings that matches."""
 
-import fnmatch
-import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
+from shared.aws import lookups
 from shared.aws.logs_api import FoundGroup, LogsApi
-from shared.errors import SourceDenied
+from shared.aws.lookups import Lookup
+from shared.errors import CredentialsExpired, SourceDenied, SourceError
 from shared.messages import GroupRef
+from shared.settings import log_groups
+from shared.settings.log_groups import Entry
 from shared.settings.model import Source
 
-_GLOB = re.compile(r"[*?\[]")
 READABLE_CLASS = "STANDARD"
 
 
@@ -20,26 +21,35 @@ class Discovered(Struct, frozen=True, kw_only=True):
 
     groups: tuple[FoundGroup, ...]
     missing: tuple[str, ...]
-    """Exact names that do not exist there."""
+    """Entries of log_groups that name one group, which does not exist there."""
     denied: SourceDenied | None = None
     """Why some of the patterns could not be looked for: there may be more groups."""
 
 
 def look(source: Source, api: LogsApi) -> Discovered:
     """Return the groups of `source` in the region of `api`. Blocks on AWS; raises SourceError."""
-    found: dict[str, FoundGroup] = {}
-    missing = []
+    entries = [log_groups.read(text) for text in source.log_groups]
+    found: dict[tuple[str, str], FoundGroup] = {}
+    seen: set[Entry] = set()
     denied = None
-    for pattern in source.log_groups:
+    for lookup in lookups.plan(entries, api.region):
         try:
-            matches = list(_matching(pattern, api))
+            groups = _looked_up(api, lookup)
         except SourceDenied as error:
-            denied = error  # an exact name beside it can be read all the same
-            continue
-        found.update((group.name, group) for group in matches)
-        if not matches and not _GLOB.search(pattern):
-            missing.append(pattern)
-    return Discovered(groups=tuple(found.values()), missing=tuple(missing), denied=denied)
+            # What is named exactly can be read all the same: take it on trust, the first read will tell.
+            groups = [_on_trust(api, entry) for entry in lookup.entries if entry.is_exact]
+            if len(groups) < len(lookup.entries):
+                denied = error
+        for group in groups:
+            seen.update(entry for entry in lookup.entries if entry.matches(group.account_id, group.name))
+            known = found.get((group.account_id, group.name))
+            if known is None or known.arn:  # the account of the credentials goes by names: its policies may name these
+                found[group.account_id, group.name] = group
+    return Discovered(
+        groups=tuple(group for group in found.values() if not log_groups.is_excluded(source, group.name)),
+        missing=tuple(entry.text for entry in entries if entry.is_exact and entry not in seen),
+        denied=denied,
+    )
 
 
 def reference(found: FoundGroup, region: str) -> GroupRef:
@@ -47,28 +57,74 @@ def reference(found: FoundGroup, region: str) -> GroupRef:
     return GroupRef(account_id=found.account_id, region=region, log_group=found.name)
 
 
-def matches(pattern: str, group: str) -> bool:
-    """Say whether a name or glob of the settings covers `group`. Upper and lower case differ, as in AWS."""
-    return fnmatch.fnmatchcase(group, pattern)
+def title(found: FoundGroup) -> str:
+    """Return how faults call a group: one of a linked account may have the name of another."""
+    return f"group {found.name}" + (f" of account {found.account_id}" if found.arn else "")
 
 
-def _matching(pattern: str, api: LogsApi) -> Iterator[FoundGroup]:
-    glob = _GLOB.search(pattern)
-    if glob is None:
-        yield from _by_name(pattern, api)
-        return
-    for group in api.groups(pattern[: glob.start()]):
-        if matches(pattern, group.name):
-            yield group
+def known(source: Source, group: GroupRef) -> FoundGroup:
+    """Return a group that was found by `source` before, as it is to be read. Asks nobody."""
+    entries = [log_groups.read(text) for text in source.log_groups]
+    covering = [
+        entry for entry in entries if entry.is_in(group.region) and entry.matches(group.account_id, group.log_group)
+    ]
+    by_arn = any(entry.is_arn for entry in covering)
+    partition = log_groups.partition(group.region)
+    arn = f"arn:{partition}:logs:{group.region}:{group.account_id}:log-group:{group.log_group}"
+    return FoundGroup(
+        name=group.log_group,
+        account_id=group.account_id,
+        log_class=READABLE_CLASS,
+        created_ms=0,
+        arn=arn if by_arn else "",  # AWS takes it for a group of the own account too
+    )
 
 
-def _by_name(name: str, api: LogsApi) -> Iterator[FoundGroup]:
-    """Yield the group of exactly this name. AWS sorts by name, so it comes first among those that begin with it."""
+def _looked_up(api: LogsApi, lookup: Lookup) -> list[FoundGroup]:
+    """Return the groups that a lookup was made for."""
+    if not lookup.names:
+        found = _wanted(api, lookup)
+        return list(_described(api, lookup, list(found)) if lookup.part else found)
     try:
-        for group in api.groups(name):
-            if group.name == name:
-                yield group
-                return
-    except SourceDenied:
-        # A policy may allow reading a group and not listing it: take the name on trust, the first read will tell.
-        yield FoundGroup(name=name, account_id=api.account_id(), log_class=READABLE_CLASS, created_ms=0)
+        return list(_wanted(api, lookup))
+    except (SourceDenied, CredentialsExpired):
+        raise
+    except SourceError as error:
+        if not error.lasting:
+            raise
+    # Whether AWS refuses a list that holds a name which does not exist is not documented.
+    return [group for one in lookups.by_name(lookup) for group in _wanted(api, one)]
+
+
+def _wanted(api: LogsApi, lookup: Lookup) -> Iterator[FoundGroup]:
+    for group in api.groups(lookup.prefix, part=lookup.part, names=lookup.names, accounts=lookup.accounts):
+        if lookup.wants(group.account_id, group.name):
+            yield group
+            if lookup.is_of_one:
+                return  # AWS sorts by name, so it comes first among those that begin with it
+
+
+def _described(api: LogsApi, lookup: Lookup, short: list[FoundGroup]) -> Iterator[FoundGroup]:
+    """Yield the same groups with class and retention."""
+    for first in range(0, len(short), lookups.MAX_NAMES):
+        some = short[first : first + lookups.MAX_NAMES]
+        names = tuple(group.arn or group.name for group in some)
+        try:
+            full = {
+                (group.account_id, group.name): group for group in api.groups(names=names, accounts=lookup.accounts)
+            }
+        except SourceError as error:
+            if not error.lasting or isinstance(error, CredentialsExpired):
+                raise
+            full = {}  # a group deleted meanwhile, perhaps; of the others, the first read will tell their class
+        yield from (full.get((group.account_id, group.name), group) for group in some)
+
+
+def _on_trust(api: LogsApi, entry: Entry) -> FoundGroup:
+    return FoundGroup(
+        name=entry.name,
+        account_id=entry.account or api.account_id(),
+        log_class=READABLE_CLASS,
+        created_ms=0,
+        arn=entry.arn(api.region) if entry.is_arn else "",
+    )

@@ -1,12 +1,15 @@
 """Sessions and credentials of one source: profile, role, or the usual chain, refreshed before they expire."""
 
+import logging
+import os
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import ConfigChainFactory
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
@@ -29,35 +32,38 @@ _CONFIG = Config(
 #: Metrics are asked for beside the work: a network that keeps them out of reach should not hold it up.
 _METRICS_CONFIG = _CONFIG.merge(Config(connect_timeout=3, read_timeout=15))
 
+# What it says of credentials, with a traceback, it also raises; `LogsApi` makes one line of that.
+logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
+
+#: Of these, an empty variable is worse than none: no profile has an empty name, and no certificates would be checked.
+_NOT_EMPTY = ("profile", "config_file", "credentials_file", "ca_bundle")
+
 
 class SourceSession:
     """Makes the clients of one source. Safe between threads. botocore's errors pass: `LogsApi` translates them."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
 
     def logs_client(self, region: str) -> "CloudWatchLogsClient":
         """Return a new CloudWatch Logs client. Reads files and, for a role, may call STS at its first use."""
         with self._lock:
-            return self._loaded().client(
-                "logs", region_name=region, endpoint_url=self._source.endpoint_url or None, config=_CONFIG
-            )
+            return self._loaded().client("logs", region_name=region, endpoint_url=self.source.endpoint_url or None)
 
     def sts_client(self, region: str) -> "STSClient":
         """Return a new STS client with the credentials that read the logs."""
         with self._lock:
-            return self._loaded().client(
-                "sts", region_name=region, endpoint_url=self._source.sts_endpoint_url or None, config=_CONFIG
-            )
+            return self._loaded().client("sts", region_name=region)
 
     def cloudwatch_client(self, region: str) -> "BaseClient":
         """Return a new client for metrics. `endpoint_url` is one of Logs alone; botocore reads AWS_ENDPOINT_URL_CLOUDWATCH."""
         with self._lock:
             # boto3's own client() is typed for the services whose stubs are installed.
-            session = self._loaded()._session
-            return session.create_client("cloudwatch", region_name=region, config=_METRICS_CONFIG)
+            session: Any = self._loaded()._session
+            client: BaseClient = session.create_client("cloudwatch", region_name=region, config=_METRICS_CONFIG)
+            return client
 
     def forget(self) -> None:
         """Load profile, environment and role anew at the next client: the credentials in hand have expired."""
@@ -66,33 +72,61 @@ class SourceSession:
 
     def _loaded(self) -> boto3.Session:
         if self._session is None:
-            base = boto3.Session(profile_name=self._source.profile or None)
-            self._session = self._in_role(base) if self._source.role_arn else base
+            own = _Botocore(self.source)
+            self._session = boto3.Session(botocore_session=self._in_role(own) if self.source.role_arn else own)
         return self._session
 
-    def _in_role(self, base: boto3.Session) -> boto3.Session:
-        arguments = {"RoleSessionName": "cwpipe"}
-        if self._source.external_id:
-            arguments["ExternalId"] = self._source.external_id
+    def _in_role(self, base: "_Botocore") -> "_Botocore":
+        arguments: dict[str, Any] = {
+            "RoleSessionName": "cwpipe",
+            "DurationSeconds": self.source.role_duration // 1000,
+        }
+        if self.source.external_id:
+            arguments["ExternalId"] = self.source.external_id
         own = base.get_credentials()
         if own is None:
             raise NoCredentialsError
         fetcher = AssumeRoleCredentialFetcher(
-            client_creator=partial(self._sts_of_base, base),
+            client_creator=partial(base.create_client, region_name=self.source.regions[0]),
             source_credentials=own,
-            role_arn=self._source.role_arn,
+            role_arn=self.source.role_arn,
             extra_args=arguments,
         )
-        assumed = botocore.session.Session(profile=self._source.profile or None)  # for what else the profile says
+        assumed = _Botocore(self.source)  # for what else the profile says
         credentials = DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")
-        assumed._credentials = credentials  # type: ignore[attr-defined]  # there is no public setter
-        return boto3.Session(botocore_session=assumed)
+        assumed._credentials = credentials  # there is no public setter
+        return assumed
 
-    def _sts_of_base(self, base: boto3.Session, service: str, **credentials: str) -> "STSClient":
-        return base.client(  # type: ignore[call-overload, no-any-return]  # the fetcher names the service, always sts
-            service,
-            region_name=self._source.regions[0],
-            endpoint_url=self._source.sts_endpoint_url or None,
-            config=_CONFIG,
-            **credentials,
-        )
+
+class _Botocore(botocore.session.Session):
+    """botocore's session as a source wants it, also for the clients that it makes by itself to assume a profile's role."""
+
+    _credentials: Any
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(profile=source.profile or None)
+        self._sts_endpoint_url = source.sts_endpoint_url or None
+        self._ignore_empty_variables()
+        self.set_config_variable("region", source.regions[0])  # for STS, where a profile with a role names none
+        if source.ca_bundle:
+            self.set_config_variable("ca_bundle", source.ca_bundle)
+        proxies = {"http": source.proxy_url, "https": source.proxy_url} if source.proxy_url else None
+        self.set_default_client_config(_CONFIG.merge(Config(proxies=proxies)) if proxies else _CONFIG)
+
+    def create_client(self, service_name: str, *arguments: Any, **options: Any) -> Any:
+        """Return a client; one of STS goes to the endpoint of the settings."""
+        if service_name == "sts" and self._sts_endpoint_url and not options.get("endpoint_url"):
+            options["endpoint_url"] = self._sts_endpoint_url
+        return super().create_client(service_name, *arguments, **options)
+
+    def _ignore_empty_variables(self) -> None:
+        """Have botocore take an empty variable for none: compose files and unit files pass them on."""
+        environ = {name: value for name, value in os.environ.items() if value.strip()}  # noqa: TID251 - botocore's own variables
+        chains: Any = ConfigChainFactory(self, environ=environ)
+        store: Any = self.get_component("config_store")
+        for name in _NOT_EMPTY:
+            in_file, variables, default, _ = self.session_var_map[name]
+            chain = chains.create_config_chain(
+                instance_name=name, env_var_names=variables, config_property_names=in_file, default=default
+            )
+            store.set_config_provider(name, chain)

@@ -4,9 +4,11 @@ Works on converted values from which those with a fault are left out, so that on
 """
 
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import parse_qs, urlsplit
 
+from shared.settings import source_checks
 from shared.settings.faults import Faults
 from shared.settings.words import either
 
@@ -23,7 +25,6 @@ MAX_LOCATION_CHARACTERS = 512
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@]+):(?P<port>[0-9]{1,5})")
 _FIELD = re.compile(r"\{(\w+)\}")
 _FLOW_LOG_FIELD = re.compile(r"\$\{[a-z][a-z0-9-]{0,63}\}")
-_ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
 def check(values: Mapping[str, object], faults: Faults) -> None:
@@ -37,6 +38,7 @@ def check(values: Mapping[str, object], faults: Faults) -> None:
     _check_redis_password(values, faults)
     for number, source in enumerate(sources):
         _check_needed(source, f"sources[{number}]", faults)
+        source_checks.check(source, f"sources[{number}]", faults)
 
 
 def _texts(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -136,7 +138,7 @@ def _socket(value: str) -> str | None:
 
 
 def _role_arn(value: str) -> str | None:
-    if _ROLE_ARN.fullmatch(value):
+    if source_checks.ROLE_ARN.fullmatch(value):
         return None
     return 'must be the ARN of an IAM role, such as "arn:aws:iam::123456789012:role/cwpipe"'
 
@@ -157,6 +159,25 @@ def _location(value: str) -> str | None:
         return "must not hold ->, | or control characters, which analysisd reads as more than a name"
     if len(value) > MAX_LOCATION_CHARACTERS:
         return f"must have at most {MAX_LOCATION_CHARACTERS} characters"
+    return None
+
+
+def _stream_prefix(value: str) -> str | None:
+    return "must not hold : or *, which no stream's name does" if ":" in value or "*" in value else None
+
+
+def _proxy_url(value: str) -> str | None:
+    return None if _http_url(value) is None else 'must be http:// or https:// and a host, such as "http://proxy:3128"'
+
+
+def _ca_bundle(value: str) -> str | None:
+    try:
+        ssl.create_default_context(cafile=value)
+    except ssl.SSLError:
+        return "must be a file of certificates in PEM form"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else "it is no name of a file"
+        return f"must be a file of certificates that can be read: {why}"
     return None
 
 
@@ -183,6 +204,9 @@ def _regex(value: str) -> str | None:
 #: Ending of a key's name -> what it must be, or None if it is that. The first that fits holds.
 _RULES: dict[str, Callable[[str], str | None]] = {
     "redis_url": _redis_url,
+    "proxy_url": _proxy_url,
+    "log_stream_prefix": _stream_prefix,
+    "ca_bundle": _ca_bundle,
     "_url": _http_url,
     "metrics_address": _metrics_address,
     "address": _address,

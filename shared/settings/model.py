@@ -91,7 +91,11 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
     log_groups: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=2048)], ...],
-        Meta(min_length=1, description="Log groups, by exact name or with `*`, `?` and `[...]`."),
+        Meta(
+            min_length=1,
+            description="Log groups, by exact name or with `*`, `?` and `[...]`; those of linked accounts by ARN, in which "
+            "region and account may be `*`.",
+        ),
     ]
     exclude_log_groups: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=2048)], ...],

@@ -24,6 +24,7 @@ from tests.standins.cloudwatch_contents import Paging
 from tests.unit.fetcher.at_work import (
     ACCOUNT,
     REGION,
+    AtWork,
     a_reader,
     a_source,
     emptied,
@@ -456,7 +457,7 @@ def test_aws_that_is_away_or_refuses_ends_it_with_one_line(
         audits()
 
     assert [4, 4] == [away.value.exit_code, denied.value.exit_code]
-    assert "allow logs:FilterLogEvents there" in str(denied.value)
+    assert f"allow logs:FilterLogEvents on arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/app:* in" in str(denied.value)
     assert "\n" not in str(away.value) + str(denied.value)
 
 
@@ -505,3 +506,58 @@ def test_names_from_aws_reach_no_terminal_as_commands(
 
     assert "a\\x1b[2J" in shown
     assert "\x1b" not in shown
+
+
+LINKED = "222222222222"
+LINKED_ARN = f"arn:aws:logs:{REGION}:{LINKED}:log-group:/app"
+
+
+@pytest.mark.parametrize("options", [{"filter_pattern": "keep"}, {"log_stream_prefix": "web"}, {"unmask": True}])
+def test_an_audit_reads_with_the_options_of_the_source(
+    aws: CloudWatch, client: redis.Redis, clock: Clock, audits: Audits, options: dict[str, Any]
+) -> None:
+    """What AWS was told to leave out was never read, and must not be found missing; nor masked text for another."""
+    ms = clock.now_ms - 2 * HOUR_MS
+    aws.masked["/app"] = "4111"
+    for stream, text in (("web-1", "keep 4111"), ("db", "drop"), ("web-2", "keep"), ("db", "keep")):
+        aws.put(REGION, "/app", stream, [(ms, text)], ingestion_ms=ms)
+    try:
+        with AtWork(client, a_source(aws, "/app", **options), once=True):
+            pass
+        answer = audits(source_changes=options)
+    finally:
+        aws.masked.clear()
+    wanted = {"filterPattern": "keep", "logStreamNamePrefix": "web", "unmask": True}
+    (chosen,) = [name for name in wanted if any(name in call.parameters for call in aws.calls)]
+    calls = [call.parameters for call in aws.calls if call.operation == "FilterLogEvents"]
+
+    assert answer["complete"]
+    assert {wanted[chosen]} == {call.get(chosen) for call in calls}
+
+
+def test_a_group_of_a_linked_account_is_audited_by_its_arn(
+    aws: CloudWatch, client: redis.Redis, clock: Clock, audits: Audits
+) -> None:
+    """Where several accounts have a group of one name, one has to be chosen; before the first read too."""
+    ms = clock.now_ms - 2 * HOUR_MS
+    aws.link(ACCOUNT, LINKED)
+    for account in (ACCOUNT, LINKED):
+        aws.put(REGION, "/app", "s", [(ms, account)], ingestion_ms=ms, account=account)
+    both = {"log_groups": ("/app", f"arn:aws:logs:{REGION}:*:log-group:/app")}
+    linked = {"log_groups": (f"arn:aws:logs:{REGION}:{LINKED}:log-group:/a*",)}
+    with pytest.raises(SettingsError, match="several accounts have it: give its ARN, arn:aws:logs:"):
+        audits(source_changes=both)
+    assert not audits(source_changes=linked)["complete"]  # nothing was fetched so far
+    with AtWork(client, a_source(aws, **both), once=True):
+        pass
+    aws.calls.clear()
+    answer = audits(group=LINKED_ARN, source_changes=both)
+
+    assert answer["complete"]
+    assert {LINKED_ARN} == {call.parameters.get("logGroupIdentifier") for call in aws.calls}
+    assert "others are read here" in answer["incoming_log_events"]["unknown"]
+    with pytest.raises(SettingsError, match="several accounts have it"):
+        audits(source_changes=both)
+    for wrong in ("arn:aws:s3:::x", LINKED_ARN.replace(LINKED, "*")):
+        with pytest.raises(SettingsError, match="--group arn"):
+            audits(group=wrong, source_changes=both)

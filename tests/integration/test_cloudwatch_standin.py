@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 from mypy_boto3_logs.client import CloudWatchLogsClient
@@ -203,6 +204,41 @@ class TestPlaces:
         both = error_of(lambda: logs.describe_log_groups(logGroupNamePattern="orders", logGroupNamePrefix="/app"))
         assert "InvalidParameterException" == both[0]
 
+    def test_named_groups_are_described_with_no_other_filter(self, aws: CloudWatch, logs: CloudWatchLogsClient) -> None:
+        """ARNs only in a monitoring account; names that are not there are left out, or refused if the test wants that."""
+        for name in ("/b", "/a", "/c"):
+            aws.create_group(REGION, name)
+        aws.create_group(REGION, "/linked", account="222222222222")
+        arn = f"arn:aws:logs:{REGION}:222222222222:log-group:/linked"
+
+        def names(**choice: Any) -> list[str]:
+            return [group["logGroupName"] for group in logs.describe_log_groups(**choice)["logGroups"]]
+
+        assert ["/a", "/b"] == names(logGroupIdentifiers=["/b", "/a", "/gone"])
+        for wrong in (
+            {"logGroupIdentifiers": ["/a"], "logGroupNamePrefix": "/a"},
+            {"logGroupIdentifiers": ["/a"] * 51},
+            {"logGroupIdentifiers": [arn], "includeLinkedAccounts": True},
+            {"accountIdentifiers": ["222222222222"]},
+            {"logGroupNamePrefix": "/a*"},
+        ):
+            refused = error_of(lambda wrong=wrong: names(**wrong))  # type: ignore[misc]
+            assert "InvalidParameterException" == refused[0]
+        aws.link("123456789012", "222222222222")
+        assert "InvalidParameterException" == error_of(lambda: names(logGroupIdentifiers=[arn]))[0]
+        assert ["/a", "/linked"] == names(logGroupIdentifiers=[arn, "/a"], includeLinkedAccounts=True)
+        assert ["/linked"] == names(accountIdentifiers=["222222222222"], includeLinkedAccounts=True)
+        aws.unknown_names_refused = True
+        assert "ResourceNotFoundException" == error_of(lambda: names(logGroupIdentifiers=["/gone"]))[0]
+
+    def test_masked_data_is_shown_to_who_asks(self, aws: CloudWatch, logs: CloudWatchLogsClient) -> None:
+        """A data protection policy, as it looks from outside."""
+        aws.put(REGION, GROUP, "s", [(NOW_MS, "card 4111")])
+        aws.masked[GROUP] = "4111"
+
+        assert ["card ****"] == messages(logs.filter_log_events(logGroupName=GROUP))
+        assert ["card 4111"] == messages(logs.filter_log_events(logGroupName=GROUP, unmask=True))
+
     def test_streams_are_described_as_late_as_the_test_wants(self, aws: CloudWatch, logs: CloudWatchLogsClient) -> None:
         """`lastEventTimestamp` lags behind what was ingested: nobody may skip a stream by it."""
         aws.put(REGION, GROUP, "s", [(NOW_MS - HOUR_MS, "old")], ingestion_ms=NOW_MS - HOUR_MS)
@@ -295,6 +331,7 @@ class TestReading:
             ({"startTime": 2, "endTime": 1}, "startTime"),
             ({"logGroupIdentifier": GROUP}, "mutually exclusive"),
             ({"filterPattern": "x" * 1025}, "1024"),
+            ({"filterPattern": 'half "a term'}, "Invalid filter pattern"),
             ({"nextToken": "made up"}, "The specified nextToken is invalid."),
         ],
     )
@@ -620,6 +657,22 @@ class TestCredentials:
         assert [None, "wrong", "secret handshake"] == [call.parameters.get("ExternalId") for call in aws.calls]
         assert ["AccessDenied", "AccessDenied", "ok"] == [call.outcome for call in aws.calls]
 
+    def test_a_token_of_another_gives_a_role_without_a_key(self, aws: CloudWatch, clients: Callable[..., Any]) -> None:
+        """AssumeRoleWithWebIdentity: nobody signs it, and a role must trust the token."""
+        arn = "arn:aws:iam::222222222222:role/pod"
+        aws.add_role(arn, web_identity_token="right")
+        sts = boto3.client(
+            "sts", REGION, endpoint_url=aws.endpoint_url, config=ONE_TRY.merge(Config(signature_version=UNSIGNED))
+        )
+
+        def assume(token: str) -> Any:
+            return sts.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="pod", WebIdentityToken=token)
+
+        keys = assume("right")["Credentials"]
+        caller = clients("sts", key=keys["AccessKeyId"], token=keys["SessionToken"]).get_caller_identity()
+        assert "222222222222" == caller["Account"]
+        assert "AccessDenied" == error_of(lambda: assume("wrong"))[0]
+
     def test_a_session_is_refused_without_its_token(
         self, aws: CloudWatch, connect: Connect, connect_sts: ConnectSts
     ) -> None:
@@ -657,10 +710,14 @@ class TestCalls:
 
     def test_a_parameter_that_is_not_known_is_refused(self, logs: CloudWatchLogsClient) -> None:
         """Rather than ignored: a test would pass for the wrong reason."""
-        code, text, _ = error_of(lambda: logs.describe_log_groups(logGroupIdentifiers=["a"]))
+        code, text, _ = error_of(
+            lambda: logs.put_log_events(
+                logGroupName="a", logStreamName="b", logEvents=[{"timestamp": 1, "message": "x"}], entity={}
+            )
+        )
 
         assert "ValidationException" == code
-        assert "logGroupIdentifiers" in text
+        assert "entity" in text
 
 
 class TestVirtualGroups:

@@ -137,7 +137,7 @@ def test_a_name_that_does_not_exist_is_at_fault_until_it_does(aws: CloudWatch, c
         eventually(lambda: ["here", "there"] == messages(client))
 
 
-@pytest.mark.parametrize("log_class", ["INFREQUENT_ACCESS", "DELIVERY"])
+@pytest.mark.parametrize("log_class", ["INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"])
 def test_a_group_that_nobody_can_read_is_named(aws: CloudWatch, client: redis.Redis, log_class: str) -> None:
     """Its class is known before the first call; the groups beside it are read."""
     aws.create_group(REGION, "/app/cheap", log_class=log_class)
@@ -219,7 +219,7 @@ def test_a_glob_that_may_not_be_listed_keeps_no_exact_name_from_being_read(
 
     assert ["source s, region eu-west-1"] == list(faults)
     assert faults["source s, region eu-west-1"].endswith(
-        "allow logs:DescribeLogGroups there in the IAM policy of these credentials"
+        f"allow logs:DescribeLogGroups on arn:aws:logs:{REGION}:{ACCOUNT}:log-group:* in the IAM policy of these credentials"
     )
     assert ["a"] == messages(client)
 

@@ -409,7 +409,9 @@ def test_an_error_that_waiting_will_not_mend_is_raised_with_its_group(aws: Cloud
         read(a_reader(aws, client))
     said = str(caught.value)
     assert said.startswith(f"group /app, source s, region {REGION}: AWS answers logs:FilterLogEvents with AccessDenied")
-    assert said.endswith("allow logs:FilterLogEvents there in the IAM policy of these credentials")
+    assert said.endswith(
+        f"allow logs:FilterLogEvents on arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/app:* in the IAM policy of these credentials"
+    )
     assert caught.value.lasting
 
 
@@ -433,7 +435,7 @@ def test_an_api_counts_its_calls(aws: CloudWatch, client: redis.Redis) -> None:
     aws.fail("FilterLogEvents", "ThrottlingException", times=1)
     reader = a_reader(aws, client)
     api: LogsApi = reader._api
-    api._count_call = counted.append
+    api._connection.count_call = counted.append
 
     with pytest.raises(SourceBusy):
         read(reader)

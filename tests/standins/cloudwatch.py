@@ -10,7 +10,7 @@ Run as a process it serves groups made by its options: python -m tests.standins.
 
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -84,9 +84,18 @@ class CloudWatch(Contents):
         external_id: str | None = None,
         trusted_accounts: Collection[str] = (),
         session_ms: int | None = None,
+        web_identity_token: str | None = None,
+        max_session_seconds: int = 3600,
     ) -> Role:
         """Make a role that can be assumed; its sessions live `session_ms`, whatever was asked for."""
-        role = Role(arn=arn, external_id=external_id, trusted_accounts=trusted_accounts, session_ms=session_ms)
+        role = Role(
+            arn=arn,
+            external_id=external_id,
+            trusted_accounts=trusted_accounts,
+            session_ms=session_ms,
+            web_identity_token=web_identity_token,
+            max_session_seconds=max_session_seconds,
+        )
         return self._identities.add_role(role)
 
     def expire_sessions(self) -> None:
@@ -105,6 +114,7 @@ class CloudWatch(Contents):
         region: str | None = None,
         account: str | None = None,
         access_key: str | None = None,
+        having: Mapping[str, object] | None = None,
     ) -> Fault:
         """Answer an operation ("*": any) with an error, `times` times or until it is cancelled.
 
@@ -122,6 +132,7 @@ class CloudWatch(Contents):
                 region=region,
                 account=account,
                 access_key=access_key,
+                having=having or {},
             ),
         )
 

@@ -56,6 +56,10 @@ class Contents:
         self.stream_times_lag_ms = 0
         """How far DescribeLogStreams lags behind what was ingested."""
         self.token_repeats: dict[str, int] = {}
+        self.unknown_names_refused = False
+        """DescribeLogGroups refuses a list of names that holds one of no group; else it leaves that out. AWS says neither."""
+        self.masked: dict[str, str] = {}
+        """By name of group: a text that a data protection policy masks, for all who do not ask to see it."""
 
     def create_group(
         self,

@@ -1,18 +1,20 @@
 """DescribeLogGroups and DescribeLogStreams: discovery."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from tests.standins import cloudwatch_tokens as tokens
 from tests.standins.cloudwatch_contents import Contents, addressed_group, json_answer
-from tests.standins.cloudwatch_errors import invalid
+from tests.standins.cloudwatch_errors import invalid, not_found
 from tests.standins.cloudwatch_groups import Group, Stream
-from tests.standins.cloudwatch_request import Parameters, Request
+from tests.standins.cloudwatch_request import Parameters, Request, parse_arn
 
 T = TypeVar("T")
 
 _CLASSES = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS")
 _MAX_LISTED = 50
+_NAME_CHARACTERS = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 
 
 def describe_log_groups(contents: Contents, request: Request) -> bytes:
@@ -20,9 +22,13 @@ def describe_log_groups(contents: Contents, request: Request) -> bytes:
     parameters = request.parameters
     parameters.allow(
         *("logGroupNamePrefix", "logGroupNamePattern", "nextToken", "limit", "logGroupClass"),
-        *("includeLinkedAccounts", "accountIdentifiers"),
+        *("includeLinkedAccounts", "accountIdentifiers", "logGroupIdentifiers"),
     )
     parameters.exclusive("logGroupNamePrefix", "logGroupNamePattern")
+    for name in ("logGroupNamePrefix", "logGroupNamePattern"):
+        _check_characters(parameters, name)
+    if "logGroupIdentifiers" in parameters.values:
+        return _identified(contents, request)
     limit = parameters.number("limit", _MAX_LISTED, 1, _MAX_LISTED)
     groups = _matching(parameters, contents.groups.listed(_accounts(contents, request), request.region))
     page, token = _listed(contents, request, groups, limit, _group_key)
@@ -38,7 +44,10 @@ def describe_log_streams(contents: Contents, request: Request) -> bytes:
         *("logGroupName", "logGroupIdentifier", "logStreamNamePrefix", "orderBy", "descending", "nextToken", "limit"),
     )
     limit = parameters.number("limit", _MAX_LISTED, 1, _MAX_LISTED)
-    by_time = parameters.text("orderBy") == "LastEventTime"
+    order = parameters.text("orderBy") or "LogStreamName"
+    if order not in {"LogStreamName", "LastEventTime"}:
+        raise invalid(f"Value '{order}' at 'orderBy' must be LogStreamName or LastEventTime")
+    by_time = order == "LastEventTime"
     prefix = parameters.text("logStreamNamePrefix") or ""
     if by_time and prefix:
         raise invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
@@ -54,9 +63,44 @@ def describe_log_streams(contents: Contents, request: Request) -> bytes:
     return json_answer(answer | token)
 
 
+def _check_characters(parameters: Parameters, name: str) -> None:
+    """Refuse what no name may hold, as AWS does for a beginning or a part of one."""
+    value = parameters.text(name)
+    if value is not None and not _NAME_CHARACTERS.fullmatch(value):
+        rule = rf"Member must satisfy regular expression pattern: {_NAME_CHARACTERS.pattern}"
+        raise invalid(f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: {rule}")
+
+
+def _identified(contents: Contents, request: Request) -> bytes:
+    """Answer for named groups: no other filter may stand beside the names, and ARNs are for monitoring accounts."""
+    parameters = request.parameters
+    others = set(parameters.values) - {"logGroupIdentifiers", "includeLinkedAccounts", "nextToken", "limit"}
+    if others:
+        raise invalid(f"logGroupIdentifiers cannot be used with {', '.join(sorted(others))}.")
+    found = []
+    for identifier in parameters.names("logGroupIdentifiers", _MAX_LISTED):
+        arn = parse_arn(identifier)
+        place = (arn.account, arn.region, arn.group) if arn else (request.account, request.region, identifier)
+        if arn and not contents.groups.linked(request.account):
+            raise invalid("Log group ARNs can be used in a monitoring account only.")
+        if place[0] not in {request.account, *_linked(contents, request)}:
+            raise invalid(f"The account {place[0]} is not linked, or includeLinkedAccounts is not set.")
+        group = contents.groups.find(*place)
+        if group is None and contents.unknown_names_refused:
+            raise not_found("log group")
+        found += [group] if group is not None and place[1] == request.region else []
+    return json_answer({"logGroups": [_full(group) for group in sorted(found, key=_group_key)]})
+
+
+def _linked(contents: Contents, request: Request) -> list[str]:
+    return contents.groups.linked(request.account) if request.parameters.flag("includeLinkedAccounts") else []
+
+
 def _accounts(contents: Contents, request: Request) -> list[str]:
     """Return the accounts whose groups are listed."""
     if not request.parameters.flag("includeLinkedAccounts"):
+        if "accountIdentifiers" in request.parameters.values:
+            raise invalid("accountIdentifiers needs includeLinkedAccounts.")
         return [request.account]
     accounts = [request.account, *contents.groups.linked(request.account)]
     wanted = request.parameters.names("accountIdentifiers", 20)

@@ -69,6 +69,8 @@ class Dispatcher:
         """Return the answer to one request; it blocks as long as a delay wants."""
         request_id = str(uuid.uuid4())
         service = "logs" if "x-amz-target" in headers else "sts"
+        if "authorization" not in headers and b"Action=AssumeRoleWithWebIdentity" in body:
+            return self._web_identity(body, request_id)
         try:
             signed = _signed(service, headers, body)
         except ApiError as error:
@@ -81,6 +83,18 @@ class Dispatcher:
         except ApiError as error:
             call.outcome = error.code
             return _refusal(service, error, request_id)
+
+    def _web_identity(self, body: bytes, request_id: str) -> Reply:
+        """Answer the one call that carries no signature."""
+        operation, parameters = _query_call(body)
+        call = self._note(_Signed("sts", operation, parameters, access_key="", token=None, region=""))
+        try:
+            answer = self.identities.assume_role_with_web_identity(parameters, self._contents.now_ms())
+        except ApiError as error:
+            call.outcome = error.code
+            return _refusal("sts", error, request_id)
+        call.outcome = "ok"
+        return Reply(status=200, body=answer, content_type="text/xml", request_id=request_id)
 
     def _note(self, signed: _Signed) -> Call:
         call = Call(

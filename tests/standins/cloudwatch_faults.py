@@ -1,12 +1,12 @@
 """Faults on demand: errors, cut connections, delays, nonsense, and AWS's token buckets."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.standins.cloudwatch_errors import ACCESS_DENIED, THROTTLING, ApiError
-from tests.standins.cloudwatch_request import Request, partition
+from tests.standins.cloudwatch_request import Request, parse_arn, partition
 
 Kind = Literal["error", "disconnect", "cut_body", "garble", "delay"]
 
@@ -26,6 +26,8 @@ class Fault:
     region: str | None = None
     account: str | None = None
     access_key: str | None = None
+    having: Mapping[str, object] = field(default_factory=dict)
+    """Parameters that a call must have for it to happen."""
     code: str = ""
     message: str = ""
     status: int | None = None
@@ -42,6 +44,8 @@ class Fault:
         wanted = (self.group, self.region, self.account, self.access_key)
         given = (request.group, request.region, request.account, request.access_key)
         if self.times == 0 or self.operation not in {ANY, request.operation}:
+            return False
+        if any(request.parameters.values.get(name) != value for name, value in self.having.items()):
             return False
         return all(want in {None, have} for want, have in zip(wanted, given, strict=True))
 
@@ -148,7 +152,9 @@ class Throttles:
 
 def denial(request: Request) -> str:
     """Return AWS's text for a call that no policy allows."""
-    where = f"arn:{partition(request.region)}:logs:{request.region}:{request.account}"
+    arn = parse_arn(str(request.parameters.values.get("logGroupIdentifier", "")))
+    account = arn.account if arn else request.account
+    where = f"arn:{partition(request.region)}:logs:{request.region}:{account}"
     return (
         f"User: {request.caller.arn} is not authorized to perform: logs:{request.operation} on resource: "
         f"{where}:log-group:{request.group}:log-stream: because no identity-based policy allows the "

@@ -50,7 +50,9 @@ def filter_log_events(contents: Contents, request: Request) -> bytes:
     paging = contents.paging_of(group.details.name)
     token = tokens.read(request, contents.now_ms(), paging.token_life_ms)
     page = _Page(number=token.page + 1 if token else 1, token=token, paging=paging, limit=limit)
-    return _repeated(contents, request, page) or _page(contents, request, group, query, page)
+    answer = _repeated(contents, request, page) or _page(contents, request, group, query, page)
+    masked = contents.masked.get(group.details.name, "").encode()
+    return answer.replace(masked, b"*" * len(masked)) if masked and not parameters.flag("unmask") else answer
 
 
 def _query(parameters: Parameters) -> Query:
@@ -66,6 +68,8 @@ def _query(parameters: Parameters) -> Query:
     if newest_first and start_ms < _NEWEST_FIRST_FROM_MS:
         raise invalid("startFromHead can be false only with a startTime on or after January 1, 2024.")
     pattern = parameters.text("filterPattern") or ""
+    if pattern.count('"') % 2 or pattern.count("{") != pattern.count("}") or pattern.count("[") != pattern.count("]"):
+        raise invalid("Invalid filter pattern")
     if len(pattern) > _MAX_PATTERN_CHARACTERS:
         raise invalid(f"filterPattern is longer than {_MAX_PATTERN_CHARACTERS} characters.")
     return Query(

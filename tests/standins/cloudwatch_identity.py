@@ -36,6 +36,8 @@ class Role:
     """What the caller must say; None: nothing."""
     trusted_accounts: Collection[str] = ()
     """Who may assume it; empty: everyone."""
+    web_identity_token: str | None = None
+    """The token that gives it to whoever has it, without a key; None: none does."""
     max_session_seconds: int = _DEFAULT_SESSION_SECONDS
     session_ms: int | None = None
     """How long a session lives, whatever the caller asked for; None: as long as asked for."""
@@ -109,11 +111,25 @@ class Identities:
             role = self._roles.get(arn)
         if role is None or not _may_assume(role, request):
             raise _denied(request, arn)
+        return _xml_answer("AssumeRole", _described(self._begin(role, parameters, name, now_ms)))
+
+    def assume_role_with_web_identity(self, parameters: Parameters, now_ms: int) -> bytes:
+        """Answer AssumeRoleWithWebIdentity, which nobody signs."""
+        arn = parameters.required("RoleArn")
+        name = parameters.required("RoleSessionName")
+        token = parameters.required("WebIdentityToken")
+        with self._lock:
+            role = self._roles.get(arn)
+        if role is None or role.web_identity_token is None or role.web_identity_token != token:
+            raise ApiError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403)
+        return _xml_answer("AssumeRoleWithWebIdentity", _described(self._begin(role, parameters, name, now_ms)))
+
+    def _begin(self, role: Role, parameters: Parameters, name: str, now_ms: int) -> Session:
         life_ms = _asked_seconds(role, parameters) * 1000 if role.session_ms is None else role.session_ms
         session = _new_session(role, name, now_ms + life_ms)
         with self._lock:
             self._sessions[session.access_key] = session
-        return _xml_answer("AssumeRole", _described(session))
+        return session
 
 
 def xml_error(error: ApiError, request_id: str) -> bytes:
@@ -156,7 +172,7 @@ def _new_session(role: Role, name: str, expires_ms: int) -> Session:
         expires_ms=expires_ms,
         caller=Caller(
             account=role.account,
-            arn=f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{name}",
+            arn=f"arn:{role.arn.split(':')[1]}:sts::{role.account}:assumed-role/{role.name}/{name}",
             user_id=f"{role_id}:{name}",
         ),
     )

@@ -8,6 +8,16 @@ from tests.standins.cloudwatch_errors import ApiError, invalid
 
 DEFAULT_ACCOUNT = "123456789012"
 
+_PARTITIONS = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+    ("eusc-", "aws-eusc"),
+)
+
 
 @dataclass(frozen=True)
 class Arn:
@@ -20,9 +30,7 @@ class Arn:
 
 def partition(region: str) -> str:
     """Return the AWS partition of `region`, as its ARNs name it."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
 
 
 def parse_arn(identifier: str) -> Arn | None:

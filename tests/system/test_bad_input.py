@@ -298,7 +298,13 @@ def faulty(new_host: NewHost) -> Iterator[tuple[Host, Done, Done]]:
     ("what", "words"),
     [
         ("group /app/missing", ["there is no log group of this name", "us-east-1", "correct log_groups or regions"]),
-        ("group /app/denied", ["AccessDeniedException", "allow logs:FilterLogEvents there in the IAM policy"]),
+        (
+            "group /app/denied",
+            [
+                "AccessDeniedException",
+                "allow logs:FilterLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/app/denied:*",
+            ],
+        ),
         ("group /app/cold", ["INFREQUENT_ACCESS", "only STANDARD"]),
         ("source other", ["no AWS credentials found", "AWS_ACCESS_KEY_ID", "a profile or a role"]),
     ],

@@ -109,7 +109,7 @@ def test_groups_that_are_gone_are_let_go() -> None:
             ("another's", 1, a_group("/theirs")),
         )
     }
-    owners.release(0, REGION, {"/kept"})
+    owners.release(0, REGION, {a_group("/kept")})
 
     assert ["gone"] == [name for name, task in tasks.items() if task is not None and task.retired and task.gone]
     assert claim(owners, 1, a_group("/gone"))[1] is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -256,3 +257,105 @@ def test_a_manager_that_is_taken_for_an_agent_could_prove_more(aws: CloudWatch, 
 
     assert line.endswith(f'stats socket at {manager.stats_path}: with wazuh.confirm = "processed" it proves more')
     assert error is None
+
+
+LINKED = "222222222222"
+
+
+def arn(name: str, account: str = "123456789012") -> str:
+    return f"arn:aws:logs:us-east-1:{account}:log-group:{name}"
+
+
+@pytest.mark.parametrize(
+    ("operation", "changes", "action", "resource"),
+    [
+        ("FilterLogEvents", {}, "logs:FilterLogEvents", f"{arn('/app/a')}:*"),
+        ("DescribeLogGroups", {}, "logs:DescribeLogGroups", arn("*")),
+        ("DescribeLogStreams", {"delete_log_streams": True}, "logs:DescribeLogStreams", f"{arn('/app/a')}:*"),
+        ("DeleteLogStream", {"delete_log_streams": True}, "logs:DeleteLogStream", f"{arn('/app/a')}:*"),
+    ],
+)
+def test_a_missing_permission_is_named_with_its_resource(
+    aws: CloudWatch,
+    receiver: Receiver,
+    tmp_path: Path,
+    operation: str,
+    changes: dict[str, Any],
+    action: str,
+    resource: str,
+) -> None:
+    """As a policy has to have them, and without the whole of what AWS says."""
+    aws.create_group("us-east-1", "/app/a")
+    aws.fail(operation, "AccessDeniedException")
+    said, error = findings(receiver, structs.replace(source(aws, "/app/*"), **changes), tmp_path)
+    (line,) = failed(said)
+
+    assert f"allow {action} on {resource} in the IAM policy of these credentials" in line
+    assert "is not authorized" not in line
+    assert isinstance(error, CwpipeError)
+
+
+def test_a_permission_that_aws_does_not_name_is_that_of_the_call(
+    aws: CloudWatch, receiver: Receiver, tmp_path: Path
+) -> None:
+    """A compatible server, or a policy that hides it."""
+    aws.create_group("us-east-1", "/app/a")
+    aws.fail("FilterLogEvents", "AccessDeniedException", "no")
+    (line,) = failed(findings(receiver, source(aws, "/app/*"), tmp_path)[0])
+
+    assert line.endswith(f"allow logs:FilterLogEvents on {arn('/app/a')}:* in the IAM policy of these credentials")
+
+
+def test_a_role_that_may_not_be_assumed_is_named(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """One line for the source, not one for each group that nobody could look for."""
+    role = "arn:aws:iam::222222222222:role/logs"
+    broken = structs.replace(source(aws, "/app/*"), role_arn=role, sts_endpoint_url=aws.endpoint_url)
+    (line,) = failed(findings(receiver, broken, tmp_path)[0])
+
+    assert f"allow sts:AssumeRole on {role} in the IAM policy of these credentials" in line
+
+
+def test_who_may_not_unmask_is_told_before_the_first_read(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """The check reads as the fetcher does."""
+    aws.create_group("us-east-1", "/app/a")
+    denial = f"User: u is not authorized to perform: logs:Unmask on resource: {arn('/app/a')}"
+    aws.fail("FilterLogEvents", "AccessDeniedException", denial, having={"unmask": True})
+    plain, _ = findings(receiver, source(aws, "/app/*"), tmp_path)
+    (line,) = failed(findings(receiver, structs.replace(source(aws, "/app/*"), unmask=True), tmp_path)[0])
+
+    assert [] == failed(plain)
+    assert f"allow logs:Unmask on {arn('/app/a')}:*" in line
+
+
+def test_a_filter_that_aws_refuses_is_found(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """With source and key."""
+    aws.create_group("us-east-1", "/app/a")
+    broken = structs.replace(source(aws, "/app/*"), filter_pattern='half "a term')
+    (line,) = failed(findings(receiver, broken, tmp_path)[0])
+
+    assert line.endswith("Invalid filter pattern: correct filter_pattern of source production")
+
+
+def test_groups_of_linked_accounts_are_tried_by_arn(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """Two of one name are told apart."""
+    aws.link("123456789012", LINKED)
+    for account in (LINKED, "123456789012"):
+        aws.create_group("us-east-1", "/app/a", account=account)
+    said, error = findings(receiver, source(aws, "/app/*", arn("/app/*", LINKED)), tmp_path)
+
+    assert error is None
+    assert "ok    source production, region us-east-1: 2 log groups of account 123456789012, 222222222222" in said
+    assert "ok    group /app/a of account 222222222222, source production, region us-east-1 can be read" in said
+
+
+def test_what_would_be_deleted_is_counted_and_nothing_is(aws: CloudWatch, receiver: Receiver, tmp_path: Path) -> None:
+    """A dry line for each group; deleting is tried on a stream that is not there."""
+    now = aws.now_ms()
+    for stream, days in (("a", 3), ("b", 2), ("young", 0)):
+        aws.put("us-east-1", "/app/a", stream, [(now - days * 86_400_000, "x")], ingestion_ms=now - days * 86_400_000)
+    said, error = findings(receiver, structs.replace(source(aws, "/app/*"), delete_log_streams=True), tmp_path)
+
+    assert error is None
+    assert said[-1].endswith("delete_log_streams: 2 streams are old enough, and go once all of each was delivered")
+    assert 3 == len(aws.groups.get("123456789012", "us-east-1", "/app/a").streams(now))
+    assert ["ResourceNotFoundException"] == [call.outcome for call in aws.calls if call.operation == "DeleteLogStream"]

@@ -32,7 +32,7 @@ def test_a_name_says_whose_it_is_and_ends_with_its_unit(metric: Metric) -> None:
     name, _, _ = described(metric)
 
     assert re.fullmatch(r"cwpipe_[a-z_]+", name)
-    assert re.search(r"_(events|datagrams|groups|seconds|bytes|calls)$", name)
+    assert re.search(r"_(events|datagrams|groups|streams|seconds|bytes|calls)$", name)
 
 
 @each_metric

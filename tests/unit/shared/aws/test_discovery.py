@@ -5,10 +5,11 @@ from typing import cast
 
 import pytest
 
-from shared.aws.discovery import look, matches, reference
+from shared.aws.discovery import look, reference
 from shared.aws.logs_api import FoundGroup, LogsApi
 from shared.errors import SourceBusy, SourceDenied, SourceError
 from shared.messages import GroupRef
+from shared.settings import log_groups
 from shared.settings.model import Source
 
 ACCOUNT = "123456789012"
@@ -19,18 +20,27 @@ def a_group(name: str, log_class: str = "STANDARD") -> FoundGroup:
 
 
 class Listed:
-    """Takes the place of the way to AWS: lists some groups by prefix, in order, or fails."""
+    """Takes the place of the way to AWS: lists some groups in order, as it is asked to, or fails."""
+
+    region = "eu-west-1"
 
     def __init__(self, *names: str, error: SourceError | None = None) -> None:
         self.prefixes: list[str] = []
+        self.asked: list[tuple[str, str, tuple[str, ...]]] = []
         self._names = sorted(names)
         self._error = error
 
-    def groups(self, prefix: str) -> Iterator[FoundGroup]:
+    def groups(
+        self, prefix: str = "", *, part: str = "", names: tuple[str, ...] = (), accounts: tuple[str, ...] | None = None
+    ) -> Iterator[FoundGroup]:
+        assert accounts is None
+        assert sum(map(bool, (prefix, part, names))) <= 1
         self.prefixes.append(prefix)
+        self.asked.append((prefix, part, names))
         if self._error is not None:
             raise self._error
-        yield from (a_group(name) for name in self._names if name.startswith(prefix))
+        wanted = (name for name in self._names if not names or name in names)
+        yield from (a_group(name) for name in wanted if name.startswith(prefix) and part in name)
 
     def account_id(self) -> str:
         return ACCOUNT
@@ -59,7 +69,9 @@ def found(api: Listed, *log_groups: str) -> tuple[list[str], tuple[str, ...]]:
 def test_a_glob_matches_whole_names_by_case(pattern: str, names: list[str]) -> None:
     """A star passes slashes: log groups know no folders."""
     assert names == found(Listed("/a/1", "/a/2", "/a/2/b", "/b", "b"), pattern)[0]
-    assert names == [name for name in ("/a/1", "/a/2", "/a/2/b", "/b", "b") if matches(pattern, name)]
+    assert names == [
+        name for name in ("/a/1", "/a/2", "/a/2/b", "/b", "b") if log_groups.read(pattern).matches(ACCOUNT, name)
+    ]
 
 
 @pytest.mark.parametrize(("pattern", "prefix"), [("/a/*", "/a/"), ("*", ""), ("/a?b", "/a"), ("/a", "/a")])
@@ -69,6 +81,49 @@ def test_aws_is_asked_for_what_begins_like_the_pattern(pattern: str, prefix: str
     found(api, pattern)
 
     assert [prefix] == api.prefixes
+
+
+@pytest.mark.parametrize(
+    ("patterns", "asked"),
+    [
+        (["/a", "/b", "/c"], [("", "", ("/a", "/b", "/c"))]),
+        (["/a/*", "/a/b/*", "/a/c", "/d"], [("/a/", "", ()), ("/d", "", ())]),
+        (["*", "/a", "/b*"], [("", "", ())]),
+        (["/a/*-orders-*"], [("", "-orders-", ()), ("", "", ("/a/1-orders-x",))]),
+        (["/aws/lambda/*-api"], [("/aws/lambda/", "", ())]),
+        (["*[xy]z"], [("", "", ())]),
+        (["no such name", "an umlaut: \xe4"], []),
+    ],
+    ids=str,
+)
+def test_aws_is_asked_as_seldom_as_it_allows(
+    patterns: list[str], asked: list[tuple[str, str, tuple[str, ...]]]
+) -> None:
+    """Fifty names go in one call, a listing is not made twice, and what a name holds goes before a short beginning."""
+    api = Listed("/a/1-orders-x", "/a/2", "/orders")
+    found(api, *patterns)
+
+    assert asked == api.asked
+
+
+def test_a_list_of_names_goes_in_calls_of_fifty() -> None:
+    """As AWS takes them."""
+    names = [f"/g/{number}" for number in range(120)]
+    api = Listed(*names)
+
+    assert (sorted(names), ()) == (sorted(found(api, *names)[0]), ())
+    assert [50, 50, 20] == [len(named) for _, _, named in api.asked]
+
+
+def test_what_is_excluded_is_not_found_and_not_missing() -> None:
+    """By name or glob; what matches no other entry is nobody's."""
+    api = Listed("/app/a", "/app/b", "/app/b/debug")
+    source = Source(
+        name="s", regions=("eu-west-1",), log_groups=("/app/*", "/app/a"), exclude_log_groups=("*/debug", "/app/b")
+    )
+    discovered = look(source, cast("LogsApi", api))
+
+    assert (["/app/a"], ()) == ([group.name for group in discovered.groups], discovered.missing)
 
 
 def test_an_exact_name_is_one_group_or_missing() -> None:

@@ -31,6 +31,8 @@ def faults_of(values: dict[str, object]) -> list[str]:
         ("endpoint_url", "http://127.0.0.1:5000"),
         ("sts_endpoint_url", "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com"),
         ("keep_regex", r"^\d+ (a|b)$"),
+        ("proxy_url", "http://joe:p%40ss@proxy:3128"),
+        ("proxy_url", "https://proxy.example"),
     ],
 )
 def test_a_value_that_makes_sense_passes(name: str, value: str) -> None:
@@ -59,6 +61,12 @@ def test_a_value_that_makes_sense_passes(name: str, value: str) -> None:
         ("endpoint_url", "logs.eu-west-1.amazonaws.com", "an http:// or https:// address"),
         ("endpoint_url", "https://", "an http:// or https:// address"),
         ("endpoint_url", "https://host:99999", "an http:// or https:// address"),
+        ("proxy_url", "proxy:3128", 'must be http:// or https:// and a host, such as "http://proxy:3128"'),
+        ("proxy_url", "socks5://proxy:3128", "must be http:// or https://"),
+        ("log_stream_prefix", "web-*", "must not hold : or *"),
+        ("ca_bundle", "/nonexistent/ca.pem", "a file of certificates that can be read: No such file or directory"),
+        ("ca_bundle", "/", "a file of certificates"),
+        ("ca_bundle", __file__, "a file of certificates in PEM form"),
         ("discard_regex", "ab(c", "a regular expression: missing ), unterminated subpattern, at character 3"),
         ("keep_regex", "a{99999999999999999999}", "a regular expression: this one is too large"),
     ],
@@ -91,3 +99,56 @@ def test_a_key_without_the_one_it_needs_is_a_fault() -> None:
 def test_a_faulty_value_does_not_cause_a_second_fault() -> None:
     """A role_arn of the wrong type was given, if badly; the external_id has its reason."""
     assert [] == faults_of({"sources": [{"external_id": "hush", "discard_field": "level"}]})
+
+
+ARN = "arn:aws:logs:eu-west-1:123456789012:log-group:/app"
+SOURCE: dict[str, object] = {"regions": ["eu-west-1"], "log_groups": ["/app"], "late_window": 900_000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"log_groups": ["arn:aws:s3:::bucket"]}, 'log_groups[0] = "arn:aws:s3:::bucket": must be an ARN such as'),
+        ({"log_groups": ["arn:aws:logs:eu-west-1:12:log-group:/a"]}, "must be an ARN such as"),
+        ({"log_groups": ["/app", ARN.replace("eu", "us")]}, "is in us-west-1, which is none of regions; add it there"),
+        ({"log_groups": [ARN.replace("aws", "aws-cn")]}, "must begin arn:aws: in eu-west-1"),
+        (
+            {"log_groups": [ARN.replace("eu-west-1", "*")], "regions": ["us-gov-west-1"]},
+            "must begin arn:aws-us-gov: in us-gov-west-1",
+        ),
+        ({"exclude_log_groups": [ARN]}, "exclude_log_groups[0] = "),
+        ({"exclude_log_groups": ["/b", "/ap*"]}, 'log_groups[0] = "/app": is left out by "/ap*" of exclude_log_groups'),
+        (
+            {"account_id": "123456789012", "role_arn": "arn:aws:iam::999999999999:role/r"},
+            'account_id = "123456789012": is not the account of role_arn, 999999999999; correct one',
+        ),
+        ({"delete_log_streams": True, "filter_pattern": "ERROR"}, "would delete events that filter_pattern leaves out"),
+        ({"delete_log_streams": True, "sweep_interval": 0}, "delete_log_streams = true: needs deep sweeps"),
+        ({"delete_log_streams": True, "sweep_window": 900_000}, "delete_log_streams = true: needs deep sweeps"),
+        ({"delete_log_streams": True, "log_groups": [ARN]}, "cannot delete in linked accounts, such as arn:"),
+    ],
+)
+def test_what_contradicts_itself_in_a_source_is_one_fault(changes: dict[str, object], fault: str) -> None:
+    """It names the key and says what to do."""
+    (line,) = faults_of({"sources": [SOURCE | changes]})
+
+    assert line.startswith("/f: sources[0].")
+    assert fault in line
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"log_groups": [ARN, f"{ARN}:*", ARN.replace("123456789012", "*") + "/*", ARN.replace("eu-west-1", "*")]},
+        {
+            "log_groups": [ARN.replace("aws", "aws-iso-b").replace("eu-west", "us-isob-east")],
+            "regions": ["us-isob-east-1"],
+        },
+        {"log_groups": ["/app/*"], "exclude_log_groups": ["/app", "/app/debug-*"]},
+        {"delete_log_streams": True, "log_stream_prefix": "web", "sweep_window": 86_400_000, "sweep_interval": 1},
+        {"filter_pattern": "ERROR", "log_stream_prefix": "web", "unmask": True},
+    ],
+)
+def test_what_goes_together_in_a_source_passes(changes: dict[str, object]) -> None:
+    """ARNs in every form that AWS shows them in, and options that only look like a contradiction."""
+    assert [] == faults_of({"sources": [SOURCE | changes]})
