@@ -6,18 +6,9 @@ IAM knows `*` and `?` and nothing else, and its `*` goes past every colon and sl
 import re
 from collections.abc import Iterable
 
+from shared.settings.log_groups import partition
 from shared.settings.model import Source
 
-_PARTITIONS = {
-    "cn": "aws-cn",
-    "us-gov": "aws-us-gov",
-    "us-iso": "aws-iso",
-    "us-isob": "aws-iso-b",
-    "eu-isoe": "aws-iso-e",
-    "us-isof": "aws-iso-f",
-    "eusc": "aws-eusc",
-}
-_REGION = re.compile(r"([a-z]+(?:-(?:gov|iso[a-z]?))?)-")
 _ARN = re.compile(r"arn:([^:]*):logs:([^:]*):([^:]*):log-group:(.+?)(?::\*)?")
 #: A set of characters, or a bracket that begins none; `*` is the narrowest that IAM has for it.
 _SET = re.compile(r"\[(?:[!]?\]?[^\]]*\])?")
@@ -25,12 +16,6 @@ _SET = re.compile(r"\[(?:[!]?\]?[^\]]*\])?")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_./#*?-]")
 #: In the name of a stream these mean themselves; IAM has no way to say so but by one character of any kind.
 _NO_STREAM = re.compile(r"[$*?]")
-
-
-def partition(region: str) -> str:
-    """Return the partition that a region's ARNs name."""
-    found = _REGION.match(region)
-    return _PARTITIONS.get(found[1], "aws") if found else "aws"
 
 
 def account(source: Source) -> str:
