@@ -18,7 +18,13 @@ def unmet(rule: int, datagram: bytes) -> list[str]:
     """Return what the rule and its parents ask for and `datagram` does not have, a line each."""
     wanted = RULES[str(rule)]
     missing = unmet(wanted["parent"], datagram) if "parent" in wanted else []
-    if "decoder" in wanted and not _is_decoded_by(wanted["decoder"], datagram):
+    return missing + unmet_by_itself(rule, wanted, datagram)
+
+
+def unmet_by_itself(rule: int, wanted: dict[str, Any], datagram: bytes) -> list[str]:
+    """Return what the rule asks for in `wanted` and `datagram` does not have, its parents apart."""
+    missing = []
+    if "decoder" in wanted and not is_decoded_by(wanted["decoder"], datagram):
         missing.append(f"{rule}: decoder {wanted['decoder']}")
     fields = fields_of(datagram)
     for name, regex in wanted.get("fields", {}).items():
@@ -39,7 +45,8 @@ def fields_of(datagram: bytes) -> dict[str, str]:
     return found
 
 
-def _is_decoded_by(decoder: str, datagram: bytes) -> bool:
+def is_decoded_by(decoder: str, datagram: bytes) -> bool:
+    """Say whether the decoder of this name takes the datagram."""
     wanted = DECODERS[decoder]
     if "queue" in wanted:
         return datagram.startswith(wanted["queue"].encode() + b":")
