@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
@@ -100,20 +101,30 @@ def _stock_rules() -> Iterator[Rule]:
     for sid, level in LEVELS.items():
         wanted = conditions[str(sid)]
         parents = (wanted["parent"],) if "parent" in wanted else ()
-        yield Rule(sid, level, parents, False, lambda event, sid=sid, wanted=wanted: not unmet_by_itself(sid, wanted, event.datagram))
+        yield Rule(sid, level, parents, noalert=False, matches=partial(_is_stock_match, sid, wanted))
+
+
+def _is_stock_match(sid: int, wanted: dict[str, Any], event: Event) -> bool:
+    return not unmet_by_itself(sid, wanted, event.datagram)
 
 
 def _own_rule(element: ET.Element) -> Iterator[Rule]:
     if element.find("if_matched_sid") is not None:
         return
-    conditions = [_condition(part) for part in element if part.tag in ("decoded_as", "field", "match", "regex", "location")]
+    conditions = [
+        _condition(part) for part in element if part.tag in ("decoded_as", "field", "match", "regex", "location")
+    ]
     yield Rule(
         sid=int(element.attrib["id"]),
         level=int(element.attrib["level"]),
         parents=tuple(wazuh_ruleset.sids(element, "if_sid")),
         noalert=element.get("noalert") == "1",
-        matches=lambda event: all(condition(event) for condition in conditions),
+        matches=partial(_are_met, conditions),
     )
+
+
+def _are_met(conditions: list[Callable[[Event], bool]], event: Event) -> bool:
+    return all(condition(event) for condition in conditions)
 
 
 def _condition(part: ET.Element) -> Callable[[Event], bool]:

@@ -32,7 +32,18 @@ IDS = range(118_000, 118_320)
 NOT_KNOWN = "windows: Sysmon 1 powershell -enc, f: queue"
 
 CONDITIONS = ("decoded_as", "field", "match", "regex", "location")
-SINGLE = {"if_sid", "if_matched_sid", "decoded_as", "location", "options", "description", "mitre", "group", "match", "regex"}
+SINGLE = {
+    "if_sid",
+    "if_matched_sid",
+    "decoded_as",
+    "location",
+    "options",
+    "description",
+    "mitre",
+    "group",
+    "match",
+    "regex",
+}
 KNOWN = SINGLE | {"field", "same_field", "same_srcip"}
 TAG = re.compile(
     r"pci_dss_\d+(\.\d+)*|gdpr_[IV]+_\d+\.\d+(\.[a-z])?|hipaa_164\.\d+\.[a-z]|nist_800_53_[A-Z]{2}\.\d+|tsc_(CC|A)\d+\.\d+"
