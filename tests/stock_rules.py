@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,13 +13,20 @@ from tests.reference_analysisd import read
 _DATA = tomllib.loads((Path(__file__).parent / "data" / "stock_rules.toml").read_text())
 RULES: dict[str, dict[str, Any]] = _DATA["rules"]
 DECODERS: dict[str, dict[str, Any]] = _DATA["decoders"]
+_read = lru_cache(maxsize=64)(read)  # every rule looks at the same datagram
 
 
 def unmet(rule: int, datagram: bytes) -> list[str]:
     """Return what the rule and its parents ask for and `datagram` does not have, a line each."""
     wanted = RULES[str(rule)]
     missing = unmet(wanted["parent"], datagram) if "parent" in wanted else []
-    if "decoder" in wanted and not _is_decoded_by(wanted["decoder"], datagram):
+    return missing + unmet_by_itself(rule, wanted, datagram)
+
+
+def unmet_by_itself(rule: int, wanted: dict[str, Any], datagram: bytes) -> list[str]:
+    """Return what the rule asks for in `wanted` and `datagram` does not have, its parents apart."""
+    missing = []
+    if "decoder" in wanted and not is_decoded_by(wanted["decoder"], datagram):
         missing.append(f"{rule}: decoder {wanted['decoder']}")
     fields = fields_of(datagram)
     for name, regex in wanted.get("fields", {}).items():
@@ -29,28 +37,30 @@ def unmet(rule: int, datagram: bytes) -> list[str]:
     return missing
 
 
+@lru_cache(maxsize=64)
 def fields_of(datagram: bytes) -> dict[str, str]:
     """Return the first 256 fields that the decoder finds, by lower-case name, the first of a name."""
     if datagram.startswith(b"f:"):
         return _windows(datagram)
     found: dict[str, str] = {}
-    for name, value in read(datagram).fields[:256]:
+    for name, value in _read(datagram).fields[:256]:
         found.setdefault(name.lower(), value)
     return found
 
 
-def _is_decoded_by(decoder: str, datagram: bytes) -> bool:
+def is_decoded_by(decoder: str, datagram: bytes) -> bool:
+    """Say whether the decoder of this name takes the datagram."""
     wanted = DECODERS[decoder]
     if "queue" in wanted:
         return datagram.startswith(wanted["queue"].encode() + b":")
-    reading = read(datagram)
+    reading = _read(datagram)
     if "object" in wanted:
         return reading.is_json and bool(reading.fields)
     return not reading.is_json and re.search(wanted["line"], reading.full_log, re.DOTALL) is not None
 
 
 def _texts(datagram: bytes) -> tuple[str, str]:
-    reading = read(datagram)
+    reading = _read(datagram)
     return reading.full_log, reading.log
 
 
