@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from services.fetcher import seen, slices
 from services.forwarder import forward
-from services.normalizer import datagrams, shape
+from services.normalizer import normalize, shape
 from shared import queues
 from shared.messages import LogEvent
 from tests.properties.promises.cloudwatch import FAULTY, MAX_DATAGRAM_BYTES, Kind
@@ -105,7 +105,7 @@ class Promises(RuleBasedStateMachine):
         self._patch.setattr(slices, "MAX_SLICE_EVENTS", slice_events)
         self._patch.setattr(slices, "CLOSE_MARGIN_MS", margin_ms)
         self._patch.setattr(seen, "STRETCH_MS", 1000)
-        self._patch.setattr(datagrams, "MAX_DATAGRAM_BYTES", MAX_DATAGRAM_BYTES)
+        self._patch.setattr(normalize, "MAX_DATAGRAM_BYTES", MAX_DATAGRAM_BYTES)
         self._patch.setattr(shape.Shaper, "shape", _with_a_fault(shape.Shaper.shape))
         world = self._world = World(self.connections, sizes, sweeps_deep=sweeps_deep)
         _fit(self._patch, world, window)
