@@ -82,7 +82,7 @@ def _rows(told: Explanation) -> Iterator[tuple[str, str]]:
     yield "form", told.form
     if told.datagrams:
         ids = ", ".join(map(str, told.rules))
-        yield "rules", (f"built for {ids} of Wazuh 4.14, and others: " if ids else "") + told.says
+        yield "rules", (f"built for {ids} of Wazuh 4.14, and their like. " if ids else "") + told.says
     if first_seen(told):
         yield "note", "rules for what is seen first, such as 5403, go by the location too: see Location in " + _DOCUMENT
     for limit in told.limits:

@@ -119,11 +119,5 @@ PURPOSES = {
 }
 
 #: Of an event of no family.
-TEXT = Purpose(
-    "",
-    (31106, 31122, 31310, 31315),
-    "Rules of Wazuh's decoders for such a line: access logs, nginx, syslog with a header.",
-)
-OBJECT = Purpose(
-    "", (1002, 65611), "Rules of your own; else rule 1002 where a bad word is in it, or a stock rule for such fields."
-)
+TEXT = Purpose("", (), "Whatever Wazuh's decoders make of such a line: access logs, nginx, syslog with its header and others.")
+OBJECT = Purpose("", (), "Rules of your own; else rule 1002 where a bad word is in it, or a stock rule for such fields.")
