@@ -115,9 +115,9 @@ def check(config: Path | None, data_dir: Path | None) -> None:
 @click.option("--account", default="", metavar="ID", help="Its account.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an event instead of text, every byte exact.")
 def explain(config: Path | None, *, by_line: bool, as_json: bool, **asked: str) -> None:
-    """Show what an event becomes, and why: its family, its form, the datagrams.
+    """Show what becomes of an event, and why.
 
-    It reads FILE and the settings, if there are any, and needs nothing else.
+    Its family, its form, the datagrams. It reads FILE and the settings, if there are any, and needs nothing else.
     """
     from services.normalizer.explain_command import Asked, explain_file
 

@@ -21,7 +21,9 @@ from shared.settings.model import Source
 MAX_FIELDS = 256
 
 #: Decoders that remember what they saw first by its location, too: rule 5403 is "First time user executed sudo".
-_FIRST_SEEN = re.compile(rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^ ]+ (?:sudo|su|sshd|proftpd)(?:\[\d+\])?: ")
+_FIRST_SEEN = re.compile(
+    rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^ ]+ (?:(?:sudo|su|proftpd)(?:\[\d+\])?: |sshd(?:\[\d+\])?: Accepted )"
+)
 TEXT_FORM, RAW_FORM, NOTHING = "a line of text", "the message as it is", "nothing is sent"
 _OBJECT = re.compile(rb'\{[\x00-\x20]*["}]')
 

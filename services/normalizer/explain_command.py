@@ -76,11 +76,8 @@ def _source(settings: Settings, asked: Asked) -> Source:
 
 
 def _messages(name: str, *, by_line: bool) -> Iterator[str]:
-    text = _read(name)
-    if not by_line:
-        yield text
-        return
-    yield from text.removesuffix("\n").split("\n")
+    text = _read(name).removesuffix("\n")  # the end of the file's last line, and no part of the message
+    yield from text.split("\n") if by_line else [text]
 
 
 def _read(name: str) -> str:

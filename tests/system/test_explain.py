@@ -1,6 +1,7 @@
 """`cwpipe explain` from a shell: with no settings, no Redis, no AWS and no receiver."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +96,18 @@ def test_a_mistake_is_one_line(shell: Shell, message: bytes | None, arguments: t
 
     assert (2, "") == (done.exit_code, done.out)
     assert [told] == [line[-len(told) :] for line in done.err.splitlines()]
+
+
+def test_what_the_document_shows_is_what_happens(shell: Shell) -> None:
+    """But for the times: an event that is only explained happens now."""
+    document = (Path(__file__).parents[2] / "docs" / "wazuh.md").read_text()
+    shown = re.findall(r"```text\n\$ (echo .*?\|\n *cwpipe explain [^\n]*)\n(.*?)```", document, re.DOTALL)
+    time = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+    environment = shell.environment | {"PATH": f"{Path(CWPIPE).parent}:{shell.environment['PATH']}"}
+
+    assert 2 == len(shown)
+    for command, output in shown:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=shell.directory, env=environment, capture_output=True, check=True
+        )
+        assert time.sub("", output) == time.sub("", done.stdout.decode())

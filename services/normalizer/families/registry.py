@@ -1,4 +1,4 @@
-"""Every family. A new one is a row here, and its cases in tests/data/fidelity_cases.jsonl."""
+"""Every family. A new one is a row here, one in `stock_rules`, and its cases in tests/data/fidelity_cases.jsonl."""
 
 from fnmatch import fnmatchcase
 

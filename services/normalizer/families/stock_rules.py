@@ -119,5 +119,9 @@ PURPOSES = {
 }
 
 #: Of an event of no family.
-TEXT = Purpose("", (), "Whatever Wazuh's decoders make of such a line: access logs, nginx, syslog with its header and others.")
-OBJECT = Purpose("", (), "Rules of your own; else rule 1002 where a bad word is in it, or a stock rule for such fields.")
+TEXT = Purpose(
+    "", (), "Whatever Wazuh's decoders make of such a line: access logs, nginx, syslog with its header and others."
+)
+OBJECT = Purpose(
+    "", (), "Rules of your own; else rule 1002 where a bad word is in it, or a stock rule for such fields."
+)
