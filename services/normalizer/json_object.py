@@ -16,10 +16,10 @@ MAX_DEPTH = 900
 
 #: No deeper one is as short, with a bracket at both ends of each level.
 _SHALLOW_BYTES = 2 * MAX_DEPTH
+_BACKSLASH = ord("\\")
 
 #: What cJSON skips before a value: every byte up to the space, and a byte order mark.
 BLANKS = bytes(range(0x21)) + b"\xef\xbb\xbf"
-QUOTE, BACKSLASH = b'"\\'
 # What analysisd's decoder `json` takes: `{`, spaces, `"`. Its `json-msgraph` hands on anything that cJSON can begin to
 # read, and for cJSON every byte up to the space is white space.
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?[\x00-\x20]*(\{[\x00-\x20]*(?:"|\}[\x00-\x20]*\Z))')
@@ -86,7 +86,7 @@ def guarded(body: bytes) -> bytes | None:
     if folded.find(_FOLDED_WORD) >= 0:
         return reserved.rename(reserved.spaced(body))
     # An escape may spell a letter of a word. One byte is found much faster than two, and most bodies have no backslash.
-    if BACKSLASH in body and body.find(b"\\u") >= 0:
+    if _BACKSLASH in body and body.find(b"\\u") >= 0:
         return reserved.rename(body)
     return body
 

@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import msgspec
 
-from services.normalizer.json_object import QUOTE
 from services.normalizer.location import DEFAULT, location_of
 from services.normalizer.text import fit, visible
 from services.normalizer.wire import header
@@ -15,7 +14,6 @@ from shared.messages import GroupRef, LogEvent
 MAX_NAME_BYTES = 2_048
 #: Account, region and event id are far shorter.
 MAX_ID_BYTES = 128
-_PLAIN_ID_BYTES = MAX_ID_BYTES - len('""')
 #: Streams whose prepared bytes are kept, of all groups together: they are unlimited, a kilobyte each is not.
 MAX_ORIGINS = 8_192
 #: Seconds whose text is kept: a batch has events of a few.
@@ -55,7 +53,7 @@ class Origin:
             _json(group.log_group, MAX_NAME_BYTES),
             _json(log_stream, MAX_NAME_BYTES),
         )
-        self._start = self.header + b"{" + self._members + b'"'
+        self._start = self.header + b"{" + self._members
 
     def datagram(self, event: LogEvent, body: bytes, preamble: bytes = b"", truncated: bytes = b"") -> bytes:
         """Return the datagram of the JSON object `body`, with `cloudwatch` as its first member.
@@ -68,18 +66,17 @@ class Origin:
             return _with_origin(start, event, body, truncated)
         # Nearly all events come here, and a call of its own would cost a tenth of this.
         timestamp, ingested = event.timestamp_ms, event.ingestion_ms
-        event_id = event.event_id.encode("utf-8", "replace")
         return b"".join(
             (
                 self._start,
-                event_id if event_id.isalnum() and len(event_id) <= _PLAIN_ID_BYTES else id_of(event)[1:-1],
-                b'","timestamp":"',
+                id_of(event),
+                b',"timestamp":"',
                 _SECONDS[timestamp // 1_000],
                 _MILLISECONDS[timestamp % 1_000],
                 b'","ingestion_time":"',
                 _SECONDS[ingested // 1_000],
                 _MILLISECONDS[ingested % 1_000],
-                b'"},' if QUOTE in body else b'"}',
+                b'"},' if ord('"') in body else b'"}',
                 body[1:],
             )
         )
