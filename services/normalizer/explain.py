@@ -140,8 +140,11 @@ def _changes(watch: Watch, event: LogEvent) -> list[str]:
     )
     changes += watch.changes
     log = clean(event.message)
-    if len(log) != len(event.message.encode(errors="replace")):
+    message = event.message.rstrip("\r\n\0")
+    if message != event.message:
         changes.append("line ends or NULs behind it removed")
+    if log != message.encode(errors="replace"):
+        changes.append("NULs written as U+2400, what is no character as U+FFFD")
     place = json_object.start(log)
     if not watch.family and not watch.wrapped_for and place >= 0 and json_object.protected(log[place:]) != log[place:]:
         changes.append("its own keys `cloudwatch` and `integration` renamed with an underscore")

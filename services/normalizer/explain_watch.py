@@ -117,7 +117,7 @@ def _reason(log: bytes) -> str:
     if place == predecode.UNSAFE:
         return "analysisd could read it as JSON, or as an alert of another manager, at more than one place"
     if json_object.members_of(log[place:]) is None:
-        return "analysisd would read it as a JSON object, and it is none that is valid"
+        return "analysisd would read it as a JSON object, and it is no valid one, or nested too deep"
     if json_object.guarded(log[place:]) is None:
         return (
             f"analysisd would lose its fields: more than {json_object.MAX_DEPTH} levels, or a number of 64 characters"

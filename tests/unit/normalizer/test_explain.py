@@ -98,6 +98,8 @@ def test_a_permitted_family_says_by_what_and_whether_it_was_confirmed() -> None:
             '{"MESSAGE":"x","_HOSTNAME":"web1","SYSLOG_IDENTIFIER":"sshd"}',
         ),
         ("line ends or NULs behind it removed", "x\r\n"),
+        ("NULs written as U+2400, what is no character as U+FFFD", "a\0b"),
+        ("NULs written as U+2400, what is no character as U+FFFD", "a\ud800b"),
         ("its own keys `cloudwatch` and `integration` renamed with an underscore", '{"integration":"aws"}'),
     ],
 )
@@ -118,7 +120,7 @@ def test_of_what_is_not_changed_no_change_is_told(message: str) -> None:
         ("a line of text", 'said {"cloudwatch":{"account_id":1}}'),
         ("an object with `cloudwatch`", '{"a":1}'),
         ("an object with `cloudwatch`, behind the header of its line", 'Jan  1 00:00:00 web1 {"a":1}'),
-        ("it is none that is valid", '{"a":01}'),
+        ("it is no valid one, or nested too deep", '{"a":01}'),
         ("more than 900 levels, or a number of 64 characters", '{"a":' + "[" * 950 + "]" * 950 + "}"),
         ("more than 900 levels, or a number of 64 characters", '{"a":' + "1" * 70 + "}"),
         ("alert of another manager", "Alert Level: 7"),
