@@ -98,9 +98,30 @@ def run(config: Path | None, data_dir: Path | None, once: bool, as_json: bool) -
 @_data_dir_option
 def check(config: Path | None, data_dir: Path | None) -> None:
     """Try everything a run needs, a line each. Exit 0 only if all is well."""
+    from services.normalizer.explain_sample import hints
     from services.operator.check import check as look
 
-    look(_load(config), data_dir or _default_data_dir())
+    look(_load(config), data_dir or _default_data_dir(), hints=hints)
+
+
+@cli.command()
+@_config_option
+@click.option("--message", required=True, metavar="FILE", help="The message of one event; - reads standard input.")
+@click.option("--lines", "by_line", is_flag=True, help="Each line of FILE is an event.")
+@click.option("--log-group", default="", metavar="NAME", help="The log group it is in: its name permits families.")
+@click.option("--log-stream", default="", metavar="NAME", help="The log stream it is in.")
+@click.option("--source", default="", metavar="NAME", help="Its source, instead of the first that has the group.")
+@click.option("--region", default="", metavar="REGION", help="Its region, instead of the first of the source.")
+@click.option("--account", default="", metavar="ID", help="Its account.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object an event instead of text, every byte exact.")
+def explain(config: Path | None, *, by_line: bool, as_json: bool, **asked: str) -> None:
+    """Show what becomes of an event, and why.
+
+    Its family, its form, the datagrams. It reads FILE and the settings, if there are any, and needs nothing else.
+    """
+    from services.normalizer.explain_command import Asked, explain_file
+
+    explain_file(_load(config), Asked(**asked), click.echo, by_line=by_line, as_json=as_json)
 
 
 @cli.command()

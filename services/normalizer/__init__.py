@@ -10,4 +10,5 @@ and one bad event never stops another.
     recognise     which family of AWS's logs it is of; families/ has them all
     restore/      text as Wazuh's decoders read it
     datagrams     what is decided on, within the bounds of a datagram
+    explain*      the command `explain`, and the hints of `check`: what a Shaper did, in words
 """

@@ -14,6 +14,10 @@ from services.normalizer import reserved
 #: cJSON gives up, and analysisd loses all fields, beyond 1,000 levels. Other parsers on the way stop earlier.
 MAX_DEPTH = 900
 
+#: No deeper one is as short, with a bracket at both ends of each level.
+_SHALLOW_BYTES = 2 * MAX_DEPTH
+_BACKSLASH = ord("\\")
+
 #: What cJSON skips before a value: every byte up to the space, and a byte order mark.
 BLANKS = bytes(range(0x21)) + b"\xef\xbb\xbf"
 # What analysisd's decoder `json` takes: `{`, spaces, `"`. Its `json-msgraph` hands on anything that cJSON can begin to
@@ -25,7 +29,7 @@ _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?[\x00-\x20]*(\{[\x00-\x20]*(?:"|\}[\x00
 ABSENT = msgspec.Raw()
 
 
-class Members(msgspec.Struct):
+class Members(msgspec.Struct, gc=False):
     """An object with whatever members: msgspec checks and skips them, which is the cheapest way to validate.
 
     The two by which an object can be told to hold a line of text are found on the way.
@@ -77,12 +81,12 @@ def guarded(body: bytes) -> bytes | None:
     folded = body.translate(_FOLD)
     if folded.find(_FOLDED_NUMBER) >= 0 and _LONG_NUMBER.search(_STRING.sub(b"", body)):
         return None
-    if len(body) > 2 * MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if len(body) > _SHALLOW_BYTES and _depth(body) > MAX_DEPTH:
         return None
     if folded.find(_FOLDED_WORD) >= 0:
         return reserved.rename(reserved.spaced(body))
     # An escape may spell a letter of a word. One byte is found much faster than two, and most bodies have no backslash.
-    if ord("\\") in body and body.find(b"\\u") >= 0:
+    if _BACKSLASH in body and body.find(b"\\u") >= 0:
         return reserved.rename(body)
     return body
 

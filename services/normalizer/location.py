@@ -25,6 +25,11 @@ def location_of(region: str, log_group: str, log_stream: str, account: str = "",
     Control characters are removed, `|` becomes U+00A6 and `->` becomes U+2192. What would then be empty, or speak for an
     agent, begins with `Wazuh-AWS`. Raises KeyError for a field that the settings do not allow.
     """
+    return fit(filled_in(region, log_group, log_stream, account, template), MAX_LOCATION_BYTES)
+
+
+def filled_in(region: str, log_group: str, log_stream: str, account: str, template: str) -> str:
+    """Return the same, however long it is."""
     values = {"region": region, "account": account, "log_group": log_group, "log_stream": log_stream}
     # In one pass, so that no name can bring along a field of its own.
     location = _CONTROLS.sub("", _FIELD.sub(lambda field: values[field[1]], template))
@@ -35,4 +40,4 @@ def location_of(region: str, log_group: str, log_stream: str, account: str = "",
         location = PLAIN
     elif location[0] in "[(":
         location = f"{PLAIN}:{location}"
-    return fit(location, MAX_LOCATION_BYTES)
+    return location

@@ -76,25 +76,28 @@ class Normalizer:
                 log.warning("the oldest kept originals made room for newer ones", dropped=dropped)
 
     def _shape(self, batch: RawBatch) -> _Outcome:
-        shaper = self._shaper(batch.group, batch.source)
+        shape = self._shaper(batch.group, batch.source).shape
         outcome = _Outcome()
+        datagrams = outcome.datagrams
         for number, event in enumerate(batch.events):
             if number % BEAT_EVENTS == 0:
                 self._beat()
             try:
-                shaped = shaper.shape(event)
+                shaped = shape(event)
             except Exception as error:  # a fault of ours: this event becomes a dead letter, the others go on
                 log.exception("an event cannot be shaped", group=batch.group.log_group, event_id=event.event_id)
                 outcome.unshapeable.append((event, f"cannot be shaped: {error!r}"))
                 continue
             if shaped.oversize:
                 outcome.oversize.append(event)
-            if not shaped.datagrams:
+            if len(shaped.datagrams) == 1:  # nearly always
+                datagrams.append(shaped.datagrams[0])
+            elif shaped.datagrams:
+                first = len(datagrams)
+                datagrams.extend(shaped.datagrams)
+                outcome.continued.extend(range(first, len(datagrams) - 1))
+            else:
                 outcome.discarded += 1
-                continue
-            first = len(outcome.datagrams)
-            outcome.datagrams.extend(shaped.datagrams)
-            outcome.continued.extend(range(first, first + len(shaped.datagrams) - 1))
         return outcome
 
     def _hand_over(self, batch: RawBatch, size: int, facts: dict[str, Any], outcome: _Outcome) -> bool:

@@ -17,6 +17,7 @@ UNSAFE = -2
 #: Farther into a line an object is not looked at as one: no date, host and program are that long.
 MAX_PREAMBLE_BYTES = 1_024
 
+_OPEN, _LEVEL = b"{L"
 _BRACE = re.compile(rb'\{[\x00-\x20]*["}]')
 
 # Only the punctuation counts for analysisd. Each form with the lengths that the versions take off: behind a comma 24
@@ -73,7 +74,7 @@ def find_object(log: bytes) -> int:
     NOWHERE holds for every beginning of `log` as well, so for the first part of one that is too long.
     """
     # One byte is found much faster than several.
-    if (ord("{") not in log or not _BRACE.search(log)) and (ord("L") not in log or log.find(b"Alert Level") < 0):
+    if (_OPEN not in log or not _BRACE.search(log)) and (_LEVEL not in log or log.find(b"Alert Level") < 0):
         return NOWHERE
     found = json_object.start(log)
     if found >= 0:

@@ -1,23 +1,24 @@
 """Which family an event is of: its group permits some, once for all, and what it holds confirms one of them."""
 
+from collections.abc import Iterable
+
 import msgspec
 
-from services.normalizer.families.family import Context, Record, Shape
-from services.normalizer.families.registry import families_of
-from shared.messages import GroupRef, LogEvent
+from services.normalizer.families.family import Context, Family, Record, Shape
+from shared.messages import LogEvent
 from shared.settings.model import Source
 
 _DECODE = msgspec.json.Decoder(Record).decode
 
 
 class Recogniser:
-    """The families that one group permits. Does not block."""
+    """The families that one group permits, the first that an event confirms being the one it is of. Does not block."""
 
-    def __init__(self, group: GroupRef, source: Source) -> None:
-        permitted = families_of(source.format, group.log_group)
+    def __init__(self, account_id: str, source: Source, permitted: Iterable[Family]) -> None:
+        permitted = tuple(permitted)
         self._of_objects = tuple(family.from_object for family in permitted if family.from_object)
         self._of_lines = tuple(family.from_line for family in permitted if family.from_line)
-        self._account_id = group.account_id
+        self._account_id = account_id
         self._flow_log_format = tuple(name[2:-1].replace("-", "_") for name in source.flow_log_format.split())
         self.exist = bool(self._of_objects or self._of_lines)
 

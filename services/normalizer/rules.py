@@ -24,11 +24,15 @@ class Rules:
 
     def keep(self, message: str) -> bool:
         """Return whether an event with this message is delivered: not discarded, and kept where only some are."""
+        return not self.discarding(message)
+
+    def discarding(self, message: str) -> str:
+        """Return the setting by which an event with this message is not delivered; "" if it is."""
         if self._discard is not None:
             tried: Iterable[str] = _values(message, self._field) if self._field else (message,)
             if any(map(self._discard.search, tried)):
-                return False
-        return self._keep is None or self._keep.search(message) is not None
+                return "discard_regex"
+        return "" if self._keep is None or self._keep.search(message) else "keep_regex"
 
 
 def _compiled(source: Source, key: str, regex: str) -> re.Pattern[str] | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from services.normalizer import datagrams, json_object, predecode, wire
 from services.normalizer.datagrams import Shaped
 from services.normalizer.families.family import EventChannel, Findings, Shape
+from services.normalizer.families.registry import families_of
 from services.normalizer.json_object import ABSENT
 from services.normalizer.location import DEFAULT, PLAIN
 from services.normalizer.origin import Origin, origin_of
@@ -34,8 +35,11 @@ class Shaper:
         self._latest_stream: str | None = None
         self._latest_origin: Origin
         self._rules = Rules(source)
-        self._recogniser = Recogniser(group, source)
+        self._recogniser = self._recogniser_of(source)
         self._form = self._form_of(source)
+
+    def _recogniser_of(self, source: Source) -> Recogniser:
+        return Recogniser(self._group.account_id, source, families_of(source.format, self._group.log_group))
 
     def _form_of(self, source: Source) -> Callable[[LogEvent, bytes], Shaped]:
         """Decide what every event of the group goes through."""
@@ -49,7 +53,7 @@ class Shaper:
 
     def shape(self, event: LogEvent) -> Shaped:
         """Return what is sent for `event`, whatever it holds."""
-        if self._rules.exist and not self._rules.keep(event.message):
+        if self._rules.exist and self._rules.discarding(event.message):
             return DISCARDED
         return self._form(event, clean(event.message))
 
@@ -80,7 +84,7 @@ class Shaper:
         if log[:2] == b'{"':
             return self._opened(event, log, 0)
         if log[10:11] == b"T" or log[:1] == b"<" or lines.ESCAPE in log:  # an ISO stamp, a priority, a colour
-            line = lines.restored(log)
+            line = self._line_restored(log)
             if line is not log:
                 return self._as_logged(event, line)
         place = predecode.find_object(log)
@@ -99,19 +103,19 @@ class Shaper:
         body = log[place:] if place else log
         members = json_object.members_of(body)
         if members is None:
-            return datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
+            return self._wrapped(event, log)
         if members.log is not ABSENT or members.message is not ABSENT:
-            line = wrappers.opened(body, event.timestamp_ms)
+            line = self._line_in(body, event)
             if line is not None:
-                return self._as_logged(event, lines.restored(line))
+                return self._as_logged(event, self._line_restored(line))
         guarded = json_object.guarded(body)
         if guarded is None:
-            return datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
+            return self._wrapped(event, log)
         datagram = self._origin_of(event).datagram(event, guarded)
         if len(datagram) <= self._limit:
             return Shaped((datagram,))
         shaped = datagrams.of_object(self._origin_of(event), b"", guarded, event, self._limit)
-        return shaped or datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
+        return shaped or self._wrapped(event, log)
 
     def _as_logged(self, event: LogEvent, log: bytes) -> Shaped:
         """Shape an event as it is: an object with its origin, a text as a text."""
@@ -124,7 +128,7 @@ class Shaper:
         """Shape an event as an object with its origin, whatever it is."""
         place = 0 if log[:2] == b'{"' else predecode.find_object(log)
         if place == predecode.NOWHERE:
-            return datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
+            return self._wrapped(event, log)
         return self._marked(event, log, place)
 
     def _marked(self, event: LogEvent, log: bytes, place: int) -> Shaped:
@@ -133,10 +137,21 @@ class Shaper:
         body = json_object.protected(log[place:]) if place != predecode.UNSAFE else None
         preamble = predecode.preamble(log, place) if place > 0 else b""
         shaped = datagrams.of_object(origin, preamble, body, event, self._limit) if body is not None else None
-        return shaped or datagrams.of_wrapped(origin, log, event, self._limit)
+        return shaped or self._wrapped(event, log)
 
     def _raw(self, event: LogEvent, log: bytes) -> Shaped:
         return datagrams.of_text(_RAW_HEADER, log, event, self._limit)
+
+    # What `explain` watches, apart from the above.
+
+    def _line_restored(self, log: bytes) -> bytes:
+        return lines.restored(log)
+
+    def _line_in(self, body: bytes, event: LogEvent) -> bytes | None:
+        return wrappers.opened(body, event.timestamp_ms)
+
+    def _wrapped(self, event: LogEvent, log: bytes) -> Shaped:
+        return datagrams.of_wrapped(self._origin_of(event), log, event, self._limit)
 
     def _origin_of(self, event: LogEvent) -> Origin:
         """Return the origin of the event's stream, which often is that of the event before."""

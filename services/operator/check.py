@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from shared.aws import discovery
 from shared.aws.logs_api import FoundGroup, LogsApi
 from shared.aws.sessions import SourceSession
 from shared.errors import CwpipeError, Incomplete, Unreachable
+from shared.messages import GroupRef, LogEvent
 from shared.settings.load import Loaded, require_sources
 from shared.settings.model import Settings, Source, Wazuh
 from shared.settings.places import running_url
@@ -26,19 +27,26 @@ TRIED_GROUPS = 20
 COUNTED_STREAMS = 100
 DAY_MS = 86_400_000
 
+#: Time of which events are looked at.
+SAMPLED_MS = 3_600_000
+
+#: What events tell about the settings of their group.
+Hints = Callable[[GroupRef, Source, Sequence[LogEvent]], list[str]]
 #: One line of the check: what was tried, and what went wrong with it, if anything.
 Finding = tuple[str, CwpipeError | None]
 
 
-def check(loaded: Loaded, data_dir: Path, say: Callable[[str], None] = print) -> None:
+def check(loaded: Loaded, data_dir: Path, say: Callable[[str], None] = print, hints: Hints | None = None) -> None:
     """Say for each need whether it is met. Blocks on network and Redis; changes nothing.
+
+    `hints` looks at events of the last hour of each group that is tried; what it says is no fault.
 
     Raises Unreachable or Incomplete when something is not, SettingsError when no source is given.
     """
     require_sources(loaded)
     say(f"ok    settings: {loaded.file or 'environment and defaults'}")
     worst: CwpipeError | None = None
-    for what, error in _findings(loaded, data_dir):
+    for what, error in _findings(loaded, data_dir, hints):
         say(f"FAIL  {_named(what, str(error))}" if error else f"ok    {what}")
         if error and (worst is None or error.exit_code < worst.exit_code):
             worst = error
@@ -52,14 +60,14 @@ def _named(what: str, text: str) -> str:
     return text if text.startswith(what) else f"{what}: {text}"
 
 
-def _findings(loaded: Loaded, data_dir: Path) -> Iterator[Finding]:
+def _findings(loaded: Loaded, data_dir: Path, hints: Hints | None) -> Iterator[Finding]:
     yield _server(loaded.settings, data_dir)
     yield _receiver(loaded.settings.wazuh)
     for source in loaded.settings.sources:
         session = SourceSession(source)
         missing: Counter[str] = Counter()
         for region in source.regions:
-            yield from _source(source, LogsApi(session, source.name, region, lambda _: None), missing)
+            yield from _source(source, LogsApi(session, source.name, region, lambda _: None), missing, hints)
         regions = ", ".join(source.regions)
         for name in (name for name, times in missing.items() if times == len(source.regions)):
             yield (
@@ -152,7 +160,7 @@ def _agent(wazuh: Wazuh, *, with_stats: bool) -> Finding:
     return "; ".join(said), None
 
 
-def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Finding]:
+def _source(source: Source, api: LogsApi, missing: Counter[str], hints: Hints | None) -> Iterator[Finding]:
     where = f"source {source.name}, region {api.region}"
     try:
         found = discovery.look(source, api)
@@ -165,12 +173,12 @@ def _source(source: Source, api: LogsApi, missing: Counter[str]) -> Iterator[Fin
     yield f"{where}: {len(found.groups)} log groups" + (f" of account {accounts}" if accounts else ""), None
     missing.update(found.missing)
     for group in found.groups[:TRIED_GROUPS]:
-        yield from _group(source, api.of(group), group, f"{discovery.title(group)}, {where}")
+        yield from _group(source, api.of(group), group, f"{discovery.title(group)}, {where}", hints)
     if len(found.groups) > TRIED_GROUPS:
         yield f"{where}: {len(found.groups) - TRIED_GROUPS} more groups were found and not tried", None
 
 
-def _group(source: Source, api: LogsApi, group: FoundGroup, what: str) -> Iterator[Finding]:
+def _group(source: Source, api: LogsApi, group: FoundGroup, what: str, hints: Hints | None) -> Iterator[Finding]:
     if group.log_class != discovery.READABLE_CLASS:
         why = f"CloudWatch Logs lets nobody read its class, {group.log_class}: only STANDARD, take it out of log_groups"
         yield what, Incomplete(why)
@@ -182,6 +190,8 @@ def _group(source: Source, api: LogsApi, group: FoundGroup, what: str) -> Iterat
     else:
         too_long = risks.pointless(source, group.retention_days)
         yield f"{what} can be read" + (f"; {too_long}" if too_long else ""), None
+        for hint in _sampled(source, api, group, hints) if hints else ():
+            yield f"{what}: {hint}", None
     if source.delete_log_streams:
         yield _deletion(source, api, group, what)
 
@@ -197,3 +207,13 @@ def _deletion(source: Source, api: LogsApi, group: FoundGroup, what: str) -> Fin
         return what, error
     some = f"{quiet} or more" if quiet == COUNTED_STREAMS else str(quiet)
     return f"{what}: delete_log_streams: {some} streams are old enough, and go once all of each was delivered", None
+
+
+def _sampled(source: Source, api: LogsApi, group: FoundGroup, hints: Hints) -> list[str]:
+    """Return what events of the last hour tell. Nothing where they cannot be read: that one can be was just tried."""
+    now_ms = int(time.time() * 1000)
+    try:
+        page = api.page(group.name, now_ms - SAMPLED_MS, now_ms)
+    except CwpipeError:
+        return []
+    return hints(discovery.reference(group, api.region), source, page.events)

@@ -5,6 +5,7 @@ application prints is never taken for a finding. A new family is a row of `regis
 one will do.
 
     registry          every family: name, groups, function, and what arrives
+    stock_rules       what each is for: what confirms it, which of Wazuh's rules its form fires
     family            what such a function is given and may return
     records           the changes that Wazuh's own module makes to any record
     columns           lines of columns

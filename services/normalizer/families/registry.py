@@ -1,4 +1,4 @@
-"""Every family. A new one is a row here, and its cases in tests/data/fidelity_cases.jsonl."""
+"""Every family. A new one is a row here, one in `stock_rules`, and its cases in tests/data/fidelity_cases.jsonl."""
 
 from fnmatch import fnmatchcase
 
@@ -223,6 +223,12 @@ FAMILIES = (
 _BY_NAME = {family.name: family for family in FAMILIES}
 
 
+def permitting(family: Family, log_group: str) -> str:
+    """Return the glob by which a group of this name permits `family`; "" if there is none."""
+    name = log_group.lower()
+    return next((glob for glob in family.groups if fnmatchcase(name, glob)), "")
+
+
 def families_of(settings_format: str, log_group: str) -> tuple[Family, ...]:
     """Return the families that an event of the group may be of, the one that the source names first.
 
@@ -230,8 +236,7 @@ def families_of(settings_format: str, log_group: str) -> tuple[Family, ...]:
     """
     if settings_format != "auto" and settings_format not in _BY_NAME:
         return ()
-    name = log_group.lower()
-    permitted = [family for family in FAMILIES if any(fnmatchcase(name, glob) for glob in family.groups)]
+    permitted = [family for family in FAMILIES if permitting(family, log_group)]
     asked_for = _BY_NAME.get(settings_format)
     if asked_for is not None:
         permitted = [asked_for, *(family for family in permitted if family is not asked_for)]

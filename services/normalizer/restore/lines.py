@@ -34,15 +34,34 @@ _RFC5424 = re.compile(
 
 def restored(log: bytes) -> bytes:
     """Return the line `log` as Wazuh's decoders read it; `log` itself where there is nothing to restore."""
-    line = _COLOUR.sub(b"", log) if ESCAPE in log else log
-    runtime = _RUNTIME.match(line)
-    if runtime:
-        line = line[runtime.end() :]
-    for form, rewrite in ((_ISO, _from_iso), (_RFC5424, _from_rfc5424), (_PRIORITY, _without_priority)):
+    line = _without_runtime(_without_colours(log))
+    for _, form, rewrite in _HEADERS:
         found = form.match(line)
         if found:
             return rewrite(line, found)
     return line
+
+
+def told(log: bytes) -> list[str]:
+    """Return what `restored` does to the line `log`, a phrase for each change."""
+    plain = _without_colours(log)
+    line = _without_runtime(plain)
+    changes = ["colours of a terminal removed"] if plain != log else []
+    if line != plain:
+        changes.append("prefix of a container runtime removed")
+    header = next(
+        ((what, rewrite(line, found)) for what, form, rewrite in _HEADERS if (found := form.match(line))), None
+    )
+    return [*changes, header[0]] if header and header[1] is not line else changes
+
+
+def _without_colours(line: bytes) -> bytes:
+    return _COLOUR.sub(b"", line) if ESCAPE in line else line
+
+
+def _without_runtime(line: bytes) -> bytes:
+    runtime = _RUNTIME.match(line)
+    return line[runtime.end() :] if runtime else line
 
 
 def _from_iso(line: bytes, found: re.Match[bytes]) -> bytes:
@@ -62,3 +81,10 @@ def _from_rfc5424(line: bytes, found: re.Match[bytes]) -> bytes:
 
 def _without_priority(line: bytes, found: re.Match[bytes]) -> bytes:
     return line[found.end() :]
+
+
+_HEADERS = (
+    ("header with an ISO stamp written anew as one of RFC 3164", _ISO, _from_iso),
+    ("header of RFC 5424 written anew as one of RFC 3164", _RFC5424, _from_rfc5424),
+    ("priority in front removed", _PRIORITY, _without_priority),
+)

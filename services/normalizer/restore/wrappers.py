@@ -29,12 +29,22 @@ def opened(body: bytes, timestamp_ms: int) -> bytes | None:
     `timestamp_ms` dates a journald entry that has no time of its own.
     """
     members = _OBJECT(body)
-    if "log" in members and (_ROUTER & members.keys() or ("stream" in members and members.keys() <= _RUNTIME)):
+    writer = _writer_of(members)
+    if writer == "container":
         line = _text(members, "log")
         return None if line is None else clean(line)
-    if "MESSAGE" in members and "_HOSTNAME" in members:
-        return _journal(members, timestamp_ms)
-    return None
+    return _journal(members, timestamp_ms) if writer == "journald" else None
+
+
+def writer(body: bytes) -> str:
+    """Return the family of the valid object `body`, `container` or `journald`; "" if it is no wrapper."""
+    return _writer_of(_OBJECT(body))
+
+
+def _writer_of(members: dict[str, msgspec.Raw]) -> str:
+    if "log" in members and (_ROUTER & members.keys() or ("stream" in members and members.keys() <= _RUNTIME)):
+        return "container"
+    return "journald" if "MESSAGE" in members and "_HOSTNAME" in members else ""
 
 
 def _journal(members: dict[str, msgspec.Raw], timestamp_ms: int) -> bytes | None:

@@ -1,5 +1,6 @@
 """What `check` tries, and how it says what it found."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import redis
 from msgspec import structs
 
+from services.normalizer.explain_sample import hints
 from services.operator import check as check_module
 from services.operator.check import check
 from services.supervisor.embedded import EmbeddedServer
@@ -359,3 +361,24 @@ def test_what_would_be_deleted_is_counted_and_nothing_is(aws: CloudWatch, receiv
     assert said[-1].endswith("delete_log_streams: 2 streams are old enough, and go once all of each was delivered")
     assert 3 == len(aws.groups.get("123456789012", "us-east-1", "/app/a").streams(now))
     assert ["ResourceNotFoundException"] == [call.outcome for call in aws.calls if call.operation == "DeleteLogStream"]
+
+
+def test_what_events_tell_about_the_settings_of_their_group_is_said(
+    aws: CloudWatch, receiver: Receiver, tmp_path: Path
+) -> None:
+    """A finding in a group whose name does not permit it would never alert. It is a hint, and no fault."""
+    finding = '{"source":"aws.guardduty","detail-type":"GuardDuty Finding","detail":{"severity":8}}'
+    now_ms = int(time.time() * 1000)
+    aws.create_group("us-east-1", "/app/findings")
+    aws.put("us-east-1", "/app/findings", "a", [(now_ms - 60_000, finding), (now_ms - 30_000, "a line")])
+    aws.put("us-east-1", "/app/quiet", "a", [(now_ms - 30_000, "a line")])
+    settings = Settings(wazuh=Wazuh(queue_socket=str(receiver.path), stats_socket=""), sources=(source(aws, "/app/*"),))
+    said: list[str] = []
+    check(Loaded(settings, {}, None), tmp_path, said.append, hints=hints)
+    hinted = [line for line in said if "look like" in line]
+
+    assert [True] == [
+        line.startswith("ok    group /app/findings, source production, region us-east-1: 1 of 2") for line in hinted
+    ]
+    assert 'format = "guardduty"' in hinted[0]
+    assert [] == failed(said)
