@@ -32,6 +32,8 @@ def allowed(kind: Kind, *, brief: bool = False) -> str:
             return "true or false"
         case inspect.IntType():
             return quantities.get(kind.quantity, "a whole number") + _range(kind)
+        case inspect.FloatType(ge=least, le=greatest):
+            return "a number" if least is None or greatest is None else f"a number, from {least:g} to {greatest:g}"
         case inspect.StrType():
             return quantities.get(kind.quantity) or _text(kind.type)
         case inspect.VarTupleType():
