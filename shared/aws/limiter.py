@@ -1,0 +1,242 @@
+"""Permits for calls to AWS: one bucket for each account, region and operation, shared through Redis by all who call.
+
+A bucket fills at AWS's published quota times `limits.quota_share`, by Redis's clock. It holds no more than the rest of the
+quota, so that in no second more calls go out than AWS allows. What is asked for with low priority is given only while the
+bucket is half full; a tenth of what passes is put aside for it, so that it goes on, slowly, where the rest would take all.
+
+When AWS throttles although we stay below, somebody else uses the quota: the rate is halved, at most once a second, and grows
+back over minutes. Permits are fetched a few at a time; those that are not used within a second are given back.
+
+While Redis is away, permits come from a bucket of this process, of its share of the rate.
+"""
+
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+import redis
+import structlog
+
+from shared import keys
+from shared.aws.quotas import quota
+
+#: Permits in hand are good for so long. Other fetchers may need them.
+STOCK_SECONDS = 1.0
+#: At most so many seconds' worth of permits is fetched at once.
+CHUNK_SECONDS = 0.25
+#: Redis is asked again so long after it was away.
+AWAY_SECONDS = 2.0
+#: Nobody waits longer than this before asking again, as others give permits back.
+LONGEST_WAIT_SECONDS = 2.0
+#: A bucket that nobody uses is forgotten after so long, and full again.
+IDLE_SECONDS = 3600
+
+_BUCKET = """
+local key, op = KEYS[1], ARGV[1]
+local rate, burst, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local held = redis.call('HMGET', key, 'tokens', 'at', 'factor', 'slowed', 'passed', 'aside', 'asked')
+local tokens, at = tonumber(held[1]) or burst, tonumber(held[2]) or now
+local factor, slowed = tonumber(held[3]) or 1, tonumber(held[4]) or 0
+local passed, aside, asked = tonumber(held[5]) or 0, tonumber(held[6]) or 0, tonumber(held[7]) or 0
+local elapsed = math.max(0, now - at)
+factor = math.min(1, factor + elapsed * 0.01)
+tokens = math.min(burst, tokens + elapsed * rate * factor)
+local granted, level = 0, 0
+if op == 'slow' then
+  if now - slowed >= 1 or now < slowed then
+    factor, slowed = math.max(0.1, factor / 2), now
+  end
+  tokens = math.min(tokens, 0)
+elseif op == 'give' then
+  tokens = math.min(burst, tokens + number)
+elseif op == 'low' then
+  asked = now
+  if aside >= 1 then
+    aside, granted = aside - 1, 1
+  elseif tokens >= 1 and tokens >= burst / 2 then
+    tokens, granted = tokens - 1, 1
+  end
+else
+  granted = math.max(0, math.min(number, math.floor(tokens)))
+  tokens, passed = tokens - granted, passed + granted
+  if passed >= 9 then
+    passed = passed % 9
+    if now - asked < 60 and aside < 3 then
+      tokens, aside = tokens - 1, aside + 1
+    end
+  end
+end
+redis.call('HSET', key, 'tokens', tostring(tokens), 'at', string.format('%.6f', now), 'factor', tostring(factor),
+  'slowed', string.format('%.6f', slowed), 'passed', passed, 'aside', aside, 'asked', string.format('%.6f', asked))
+redis.call('EXPIRE', key, ARGV[5])
+return {granted, math.ceil(math.max(0, (1 - tokens) / (rate * factor)) * 1000), math.floor(factor * 1000)}
+"""
+
+log = structlog.get_logger()
+
+
+class Limiter:
+    """All buckets that this process takes from. Safe between threads; blocks on Redis for one short answer."""
+
+    def __init__(self, client: redis.Redis, share: float, clock: Callable[[], float] = monotonic) -> None:
+        self.members = 1
+        """How many processes share the buckets, as far as is known: what a process may use alone while Redis is away."""
+        self._share = share
+        self._clock = clock
+        self._script = client.register_script(_BUCKET)
+        self._lanes: dict[tuple[str, str, str], Lane] = {}
+        self._lock = threading.Lock()
+        self._away_until = 0.0
+
+    def lane(self, account: str, region: str, operation: str) -> "Lane":
+        """Return the way to one bucket, always the same object for the same names."""
+        with self._lock:
+            found = self._lanes.get((account, region, operation))
+            if found is None:
+                published = quota(operation, region)
+                found = Lane(self, keys.permits(account, region, operation), published, self._share, self._clock)
+                self._lanes[account, region, operation] = found
+            return found
+
+    def ask(self, key: str, operation: str, rate: float, burst: float, number: int) -> tuple[int, float, float] | None:
+        """Return permits granted, seconds until the next, and the slowing in force (1: none); None: Redis is away."""
+        if self._clock() < self._away_until:
+            return None
+        try:
+            granted, wait_ms, factor = self._script(keys=[key], args=[operation, rate, burst, number, IDLE_SECONDS])  # type: ignore[misc]
+        except redis.RedisError as error:
+            log.warning("Redis gives no permits for calls, going on with a share of the quota", error=str(error))
+            self._away_until = self._clock() + AWAY_SECONDS
+            return None
+        return int(granted), int(wait_ms) / 1000, int(factor) / 1000
+
+
+class Lane:
+    """One bucket, as this process sees it: permits in hand, and how long to wait for more. Safe between threads."""
+
+    def __init__(
+        self, limiter: Limiter, key: str, published: float, share: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.key = key
+        self._limiter = limiter
+        self._is_limited = share > 0
+        self._rate = published * share if share else published
+        self._burst = max(1.0, published - self._rate)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stock = 0
+        self._stocked_at = 0.0
+        self._reserved = 0
+        self._taken = 0
+        self._ask_at = 0.0
+        self._own_tokens, self._own_at = 1.0, clock()
+        self._said_slow = 1.0
+
+    def reserve(self, *, low_priority: bool = False) -> bool:
+        """Set a permit apart for the next `enter`, if there is one now. Blocks on Redis for one short answer."""
+        if not self._is_limited:
+            return True
+        with self._lock:
+            if low_priority:
+                got = self._ask("low", 1) > 0
+            else:
+                got = self._in_stock() > 0 or self._refill(1) > 0
+                if got:
+                    self._stock -= 1
+                    self._taken += 1
+            self._reserved += got
+            return got
+
+    def release(self) -> None:
+        """Take back a permit that was reserved and is not needed."""
+        with self._lock:
+            if self._reserved:
+                self._reserved -= 1
+                self._in_stock()
+                self._stock += 1
+
+    def seconds_to_wait(self) -> float:
+        """Return in how many seconds it is worth to ask for a permit; 0: now."""
+        with self._lock:
+            if not self._is_limited or self._in_stock() > 0:
+                return 0.0
+            return max(0.0, self._ask_at - self._clock())
+
+    def stock(self, wanted: int) -> int:
+        """Fetch up to `wanted` permits, or fewer; return how many are in hand. Blocks on Redis for one short answer."""
+        if not self._is_limited:
+            return wanted
+        with self._lock:
+            in_stock = self._in_stock()
+            return in_stock if in_stock >= wanted else in_stock + self._refill(wanted - in_stock)
+
+    def enter(self, sleep: Callable[[float], object], *, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Return when a call may go out: at once where a permit was reserved. May block for long; `sleep` waits seconds."""
+        with self._lock:
+            if self._reserved:
+                self._reserved -= 1
+                return
+        while not self.reserve() and not give_up():
+            sleep(max(0.01, self.seconds_to_wait()))
+        with self._lock:
+            self._reserved = max(0, self._reserved - 1)
+
+    def throttled(self) -> None:
+        """Slow down, and everybody else with us: AWS refused a call of this bucket."""
+        if not self._is_limited:
+            return
+        with self._lock:
+            self._stock = 0
+            self._own_tokens = min(self._own_tokens, 0.0)
+            self._ask("slow", 0)
+
+    def _in_stock(self) -> int:
+        """Return the permits in hand; those that were not used in time go back."""
+        if self._stock and self._clock() - self._stocked_at > STOCK_SECONDS:
+            unused, self._stock = self._stock, 0
+            self._ask("give", unused)
+        return self._stock
+
+    def _refill(self, wanted: int) -> int:
+        """Fetch what is wanted now and a little more where a lot was used lately; return how many came."""
+        if self._clock() < self._ask_at:
+            return 0
+        chunk = max(2, round(self._rate * CHUNK_SECONDS))
+        got = self._ask("take", min(chunk, max(wanted, self._taken)))
+        self._taken = 0
+        self._stock += got
+        self._stocked_at = self._clock()
+        return got
+
+    def _ask(self, operation: str, number: int) -> int:
+        answer = self._limiter.ask(self.key, operation, self._rate, self._burst, number)
+        if answer is None:
+            return self._own(number) if operation == "take" else 0
+        granted, wait_seconds, factor = answer
+        self._say(factor)
+        if operation == "take":
+            self._ask_at = self._clock() + (0.0 if granted else min(wait_seconds, LONGEST_WAIT_SECONDS))
+        return granted
+
+    def _own(self, wanted: int) -> int:
+        """Take from the bucket of this process: its share of the rate, whoever else lives."""
+        now, rate = self._clock(), self._rate / max(1, self._limiter.members)
+        self._own_tokens = min(1.0, self._own_tokens + (now - self._own_at) * rate)
+        self._own_at = now
+        if self._own_tokens < 1 or not wanted:
+            self._ask_at = now + min(LONGEST_WAIT_SECONDS, (1 - self._own_tokens) / rate)
+            return 0
+        self._own_tokens -= 1
+        return 1
+
+    def _say(self, factor: float) -> None:
+        """Say when a throttled bucket is slowed, and when that is over."""
+        if factor < self._said_slow:
+            log.warning("AWS throttles: calling less often", bucket=self.key, share_of_the_limit=factor)
+        elif factor == 1 > self._said_slow:
+            log.info("AWS does not throttle any more", bucket=self.key)
+        elif self._said_slow < 1:
+            return
+        self._said_slow = factor
