@@ -26,6 +26,7 @@ _BUSY = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+_THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _UNKNOWN_KEY = (
     "IncompleteSignature",
@@ -64,6 +65,13 @@ def translate(error: Exception, operation: str, what: str, *, with_token: bool =
     if isinstance(error, _UNREACHABLE):
         return SourceUnreachable(f"{what}: {error}: check the region, endpoint_url and the network")
     return SourceError(f"{what}: {operation} cannot be called: {error}")
+
+
+def is_throttling(error: Exception) -> bool:
+    """Say whether AWS refused a call of CloudWatch Logs because there were too many."""
+    if not isinstance(error, botocore.ClientError) or error.operation_name == "AssumeRole":
+        return False
+    return error.response.get("Error", {}).get("Code") in _THROTTLED
 
 
 def _answered(error: botocore.ClientError, operation: str, what: str, *, with_token: bool) -> SourceError:

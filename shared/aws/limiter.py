@@ -2,7 +2,7 @@
 
 A bucket fills at AWS's published quota times `limits.quota_share`, by Redis's clock. It holds no more than the rest of the
 quota, so that in no second more calls go out than AWS allows. What is asked for with low priority is given only while the
-bucket is half full; a tenth of what passes is put aside for it, so that it goes on, slowly, where the rest would take all.
+bucket stays half full; a tenth of what passes is put aside for it, so that it goes on, slowly, where the rest would take all.
 
 When AWS throttles although we stay below, somebody else uses the quota: the rate is halved, at most once a second, and grows
 back over minutes. Permits are fetched a few at a time; those that are not used within a second are given back.
@@ -43,7 +43,7 @@ local passed, aside, asked = tonumber(held[5]) or 0, tonumber(held[6]) or 0, ton
 local elapsed = math.max(0, now - at)
 factor = math.min(1, factor + elapsed * 0.01)
 tokens = math.min(burst, tokens + elapsed * rate * factor)
-local granted, level = 0, 0
+local granted = 0
 if op == 'slow' then
   if now - slowed >= 1 or now < slowed then
     factor, slowed = math.max(0.1, factor / 2), now
@@ -55,7 +55,7 @@ elseif op == 'low' then
   asked = now
   if aside >= 1 then
     aside, granted = aside - 1, 1
-  elseif tokens >= 1 and tokens >= burst / 2 then
+  elseif tokens - 1 >= burst / 2 then
     tokens, granted = tokens - 1, 1
   end
 else
@@ -80,7 +80,15 @@ log = structlog.get_logger()
 class Limiter:
     """All buckets that this process takes from. Safe between threads; blocks on Redis for one short answer."""
 
-    def __init__(self, client: redis.Redis, share: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        share: float,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.stop = stop or threading.Event()
+        """Ends every waiting for a permit."""
         self.members = 1
         """How many processes share the buckets, as far as is known: what a process may use alone while Redis is away."""
         self._share = share
@@ -96,7 +104,8 @@ class Limiter:
             found = self._lanes.get((account, region, operation))
             if found is None:
                 published = quota(operation, region)
-                found = Lane(self, keys.permits(account, region, operation), published, self._share, self._clock)
+                key = keys.permits(f"{account}:{region}:{operation}")
+                found = Lane(self, key, published, self._share, self._clock)
                 self._lanes[account, region, operation] = found
             return found
 
@@ -105,7 +114,7 @@ class Limiter:
         if self._clock() < self._away_until:
             return None
         try:
-            granted, wait_ms, factor = self._script(keys=[key], args=[operation, rate, burst, number, IDLE_SECONDS])  # type: ignore[misc]
+            granted, wait_ms, factor = self._script(keys=[key], args=[operation, rate, burst, number, IDLE_SECONDS])
         except redis.RedisError as error:
             log.warning("Redis gives no permits for calls, going on with a share of the quota", error=str(error))
             self._away_until = self._clock() + AWAY_SECONDS
@@ -123,7 +132,7 @@ class Lane:
         self._limiter = limiter
         self._is_limited = share > 0
         self._rate = published * share if share else published
-        self._burst = max(1.0, published - self._rate)
+        self._burst = max(2.0, published - self._rate)
         self._clock = clock
         self._lock = threading.Lock()
         self._stock = 0
@@ -132,29 +141,26 @@ class Lane:
         self._taken = 0
         self._ask_at = 0.0
         self._own_tokens, self._own_at = 1.0, clock()
-        self._said_slow = 1.0
+        self._said = 1.0
 
     def reserve(self, *, low_priority: bool = False) -> bool:
         """Set a permit apart for the next `enter`, if there is one now. Blocks on Redis for one short answer."""
+        if not low_priority:
+            return self.reserve_up_to(1) == 1
         if not self._is_limited:
             return True
         with self._lock:
-            if low_priority:
-                got = self._ask("low", 1) > 0
-            else:
-                got = self._in_stock() > 0 or self._refill(1) > 0
-                if got:
-                    self._stock -= 1
-                    self._taken += 1
+            got = self._ask("low", 1)
             self._reserved += got
-            return got
+            return got > 0
 
     def release(self) -> None:
         """Take back a permit that was reserved and is not needed."""
         with self._lock:
             if self._reserved:
                 self._reserved -= 1
-                self._in_stock()
+                if not self._in_stock():
+                    self._stocked_at = self._clock()
                 self._stock += 1
 
     def seconds_to_wait(self) -> float:
@@ -164,24 +170,31 @@ class Lane:
                 return 0.0
             return max(0.0, self._ask_at - self._clock())
 
-    def stock(self, wanted: int) -> int:
-        """Fetch up to `wanted` permits, or fewer; return how many are in hand. Blocks on Redis for one short answer."""
+    def reserve_up_to(self, wanted: int) -> int:
+        """Set up to `wanted` permits apart; return how many there were. Blocks on Redis for one short answer."""
         if not self._is_limited:
             return wanted
         with self._lock:
-            in_stock = self._in_stock()
-            return in_stock if in_stock >= wanted else in_stock + self._refill(wanted - in_stock)
+            if self._in_stock() < wanted:
+                self._refill(wanted - self._stock)
+            got = min(wanted, self._stock)
+            self._stock -= got
+            self._taken += got
+            self._reserved += got
+            return got
 
-    def enter(self, sleep: Callable[[float], object], *, give_up: Callable[[], bool] = lambda: False) -> None:
-        """Return when a call may go out: at once where a permit was reserved. May block for long; `sleep` waits seconds."""
-        with self._lock:
-            if self._reserved:
-                self._reserved -= 1
-                return
-        while not self.reserve() and not give_up():
-            sleep(max(0.01, self.seconds_to_wait()))
-        with self._lock:
-            self._reserved = max(0, self._reserved - 1)
+    def enter(self) -> bool:
+        """Return True when a call may go out: at once where a permit was reserved. May block for long; False: stopping."""
+        while True:
+            with self._lock:
+                if self._reserved:
+                    self._reserved -= 1
+                    return True
+            if self.reserve():
+                if not self._is_limited:
+                    return True
+            elif self._limiter.stop.wait(max(0.01, self.seconds_to_wait())):
+                return False
 
     def throttled(self) -> None:
         """Slow down, and everybody else with us: AWS refused a call of this bucket."""
@@ -206,8 +219,7 @@ class Lane:
         chunk = max(2, round(self._rate * CHUNK_SECONDS))
         got = self._ask("take", min(chunk, max(wanted, self._taken)))
         self._taken = 0
-        self._stock += got
-        self._stocked_at = self._clock()
+        self._stock, self._stocked_at = self._stock + got, self._clock()
         return got
 
     def _ask(self, operation: str, number: int) -> int:
@@ -233,10 +245,8 @@ class Lane:
 
     def _say(self, factor: float) -> None:
         """Say when a throttled bucket is slowed, and when that is over."""
-        if factor < self._said_slow:
+        if factor < self._said:
             log.warning("AWS throttles: calling less often", bucket=self.key, share_of_the_limit=factor)
-        elif factor == 1 > self._said_slow:
+        elif self._said < factor == 1:
             log.info("AWS does not throttle any more", bucket=self.key)
-        elif self._said_slow < 1:
-            return
-        self._said_slow = factor
+        self._said = factor

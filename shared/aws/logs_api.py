@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from shared.aws import pages
-from shared.aws.faults import CALL_ERRORS, translate
+from shared.aws.faults import CALL_ERRORS, is_throttling, translate
+from shared.aws.limiter import Lane, Limiter
 from shared.aws.pages import Page
 from shared.aws.sessions import SourceSession
 from shared.errors import CredentialsExpired, SourceBusy, SourceError
@@ -37,16 +38,27 @@ class LogsApi:
     """One source in one region. Safe between threads.
 
     Every method raises a SourceError, whose type tells whether to wait, and whose text names source and region.
-    `count_call` is told the operation at each call that goes out.
+    `count_call` is told the operation at each call that goes out. With a `limiter`, calls of CloudWatch Logs wait for a permit
+    of their bucket, however long that takes.
     """
 
-    def __init__(self, session: SourceSession, source: str, region: str, count_call: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: SourceSession,
+        source: str,
+        region: str,
+        count_call: Callable[[str], None],
+        limiter: Limiter | None = None,
+    ) -> None:
         self.region = region
+        self.account = session.account or f"source-{source}"
+        """Whose quota the calls count against: the account of the credentials, or a name for it until that is known."""
         self.ahead_ms = 0
         """How far the clock of this host was ahead of AWS's at the last answer: what AWS holds is counted by its own."""
         self._session = session
         self._where = f"source {source}, region {region}"
         self._count_call = count_call
+        self._limiter = limiter
         self._lock = threading.Lock()
         self._client: CloudWatchLogsClient | None = None
 
@@ -99,6 +111,10 @@ class LogsApi:
         page: Page = answer["page"]
         return page
 
+    def lane(self, operation: str = "FilterLogEvents") -> Lane | None:
+        """Return the way to the permits for an operation; None: there is no limit."""
+        return self._limiter.lane(self.account, self.region, operation) if self._limiter is not None else None
+
     def _call(self, operation: str, what: str, **parameters: Any) -> dict[str, Any]:
         """Call once; with credentials that have just expired, once more with new ones."""
         try:
@@ -110,6 +126,9 @@ class LogsApi:
             return self._call_once(operation, what, parameters)
 
     def _call_once(self, operation: str, what: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        lane = self.lane(operation)
+        if lane is not None and not lane.enter():
+            raise SourceBusy(f"{what}: stopped before logs:{operation}")
         self._count_call(operation)
         try:
             client = self._connected()
@@ -119,6 +138,8 @@ class LogsApi:
         except SourceError as error:
             raise type(error)(f"{what}: {error}") from error
         except CALL_ERRORS as error:
+            if lane is not None and is_throttling(error):
+                lane.throttled()
             raise translate(error, f"logs:{operation}", what, with_token="nextToken" in parameters) from error
         self.ahead_ms = _ahead_ms(answer, sent_ms)
         return answer
