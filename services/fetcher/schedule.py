@@ -58,6 +58,11 @@ class Schedule:
             self._push(delay_seconds, task, lane)
             self._changed.notify()
 
+    def is_waited_for(self, lane: Lane) -> bool:
+        """Say whether tasks wait for permits of `lane`."""
+        with self._changed:
+            return lane in self._lanes
+
     def run(self) -> bool:
         """Run what is due until no task is left or `stop` is set; return whether none is left.
 

@@ -89,8 +89,8 @@ class Limiter:
     ) -> None:
         self.stop = stop or threading.Event()
         """Ends every waiting for a permit."""
-        self.members = 1
-        """How many processes share the buckets, as far as is known: what a process may use alone while Redis is away."""
+        self.members: Callable[[], int] = lambda: 1
+        """Says how many processes share the buckets, as far as is known: each has its part of the rate while Redis is away."""
         self._share = share
         self._clock = clock
         self._script = client.register_script(_BUCKET)
@@ -234,7 +234,7 @@ class Lane:
 
     def _own(self, wanted: int) -> int:
         """Take from the bucket of this process: its share of the rate, whoever else lives."""
-        now, rate = self._clock(), self._rate / max(1, self._limiter.members)
+        now, rate = self._clock(), self._rate / max(1, self._limiter.members())
         self._own_tokens = min(1.0, self._own_tokens + (now - self._own_at) * rate)
         self._own_at = now
         if self._own_tokens < 1 or not wanted:

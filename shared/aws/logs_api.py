@@ -51,6 +51,7 @@ class LogsApi:
         limiter: Limiter | None = None,
     ) -> None:
         self.region = region
+        self._has_account = bool(session.account)
         self.account = session.account or f"source-{source}"
         """Whose quota the calls count against: the account of the credentials, or a name for it until that is known."""
         self.ahead_ms = 0
@@ -110,6 +111,11 @@ class LogsApi:
         answer = self._call("FilterLogEvents", f"group {log_group}, {self._where}", **parameters)
         page: Page = answer["page"]
         return page
+
+    def know_account(self, account: str) -> None:
+        """Take `account` for that of the credentials, unless it is known."""
+        if not self._has_account and account:
+            self.account, self._has_account = account, True
 
     def lane(self, operation: str = "FilterLogEvents") -> Lane | None:
         """Return the way to the permits for an operation; None: there is no limit."""
