@@ -1,11 +1,11 @@
 """Permits for calls to AWS: one bucket for each account, region and operation, shared through Redis by all who call.
 
-A bucket fills at AWS's published quota times `limits.quota_share`, by Redis's clock. It holds no more than the rest of the
-quota, so that in no second more calls go out than AWS allows. What is asked for with low priority is given only while the
+A bucket fills at AWS's published quota times `limits.quota_share`, by Redis's clock. It holds little, half of the rest of the
+quota or two calls, so that hardly more go out in any one second than AWS allows in each. What is asked for with low priority is given only while the
 bucket stays half full; a tenth of what passes is put aside for it, so that it goes on, slowly, where the rest would take all.
 
 When AWS throttles although we stay below, somebody else uses the quota: the rate is halved, at most once a second, and grows
-back over minutes. Permits are fetched a few at a time; those that are not used within a second are given back.
+back over minutes. Permits are fetched a few at a time; those that are not used within a second are void.
 
 While Redis is away, permits come from a bucket of this process, of its share of the rate.
 """
@@ -20,7 +20,7 @@ import structlog
 from shared import keys
 from shared.aws.quotas import quota
 
-#: Permits in hand are good for so long. Other fetchers may need them.
+#: Permits in hand are good for so long: used later, they would come on top of what the bucket holds by then.
 STOCK_SECONDS = 1.0
 #: At most so many seconds' worth of permits is fetched at once.
 CHUNK_SECONDS = 0.25
@@ -49,8 +49,6 @@ if op == 'slow' then
     factor, slowed = math.max(0.1, factor / 2), now
   end
   tokens = math.min(tokens, 0)
-elseif op == 'give' then
-  tokens = math.min(burst, tokens + number)
 elseif op == 'low' then
   asked = now
   if aside >= 1 then
@@ -132,7 +130,7 @@ class Lane:
         self._limiter = limiter
         self._is_limited = share > 0
         self._rate = published * share if share else published
-        self._burst = max(2.0, published - self._rate)
+        self._burst = max(2.0, (published - self._rate) / 2)
         self._clock = clock
         self._lock = threading.Lock()
         self._stock = 0
@@ -206,10 +204,9 @@ class Lane:
             self._ask("slow", 0)
 
     def _in_stock(self) -> int:
-        """Return the permits in hand; those that were not used in time go back."""
-        if self._stock and self._clock() - self._stocked_at > STOCK_SECONDS:
-            unused, self._stock = self._stock, 0
-            self._ask("give", unused)
+        """Return the permits in hand; those that were not used in time are void."""
+        if self._clock() - self._stocked_at > STOCK_SECONDS:
+            self._stock = 0
         return self._stock
 
     def _refill(self, wanted: int) -> int:
