@@ -1,8 +1,9 @@
 """Permits for calls to AWS: one bucket for each account, region and operation, shared through Redis by all who call.
 
 A bucket fills at AWS's published quota times `limits.quota_share`, by Redis's clock. It holds little, half of the rest of the
-quota or two calls, so that hardly more go out in any one second than AWS allows in each. What is asked for with low priority is given only while the
-bucket stays half full; a tenth of what passes is put aside for it, so that it goes on, slowly, where the rest would take all.
+quota or two calls, so that hardly more go out in any one second than AWS allows in each. What is asked for with low priority
+is given only while the bucket stays half full; a tenth of what passes is put aside for it, so that it goes on, slowly, where
+the rest would take all.
 
 When AWS throttles although we stay below, somebody else uses the quota: the rate is halved, at most once a second, and grows
 back over minutes. Permits are fetched a few at a time; those that are not used within a second are void.
