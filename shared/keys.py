@@ -17,7 +17,7 @@
     cwpipe:division                  string   counts the changes of cwpipe:owners                            for ever
     cwpipe:owners                    hash     group key -> the fetcher that reads it                         for ever
     cwpipe:weights                   hash     group key -> calls a minute, of groups that cost several       while it does
-    cwpipe:found:<source>            string   Found: the groups of a source in a region, shared by fetchers  for ever
+    cwpipe:found:<source>            string   Found: the groups of a source in a region, see search.py      3 searches
     cwpipe:looking:<source>          string   held by the fetcher that looks for them                        2 min
     cwpipe:permits:<bucket>          hash     tokens of an account, region and operation, see                1 h unused
                                               shared/aws/limiter.py
