@@ -52,7 +52,9 @@ def test_processes_together_stay_below_the_quota_and_use_most_of_their_share(
         throttled = aws.call_count("FilterLogEvents", outcome="ThrottlingException")
     seconds = times[-1] - times[0]
     most = max(sum(begin <= at < begin + 1 for at in times) for begin in times)
-    print(f"{len(times) / seconds:.1f} calls a second of {allowed}, at most {most} in one second, {throttled} throttled")
+    print(
+        f"{len(times) / seconds:.1f} calls a second of {allowed}, at most {most} in one second, {throttled} throttled"
+    )
 
     assert [b"0", b"0", b"0"] == [out.strip() for out in outs]
     assert 0 == throttled
