@@ -28,7 +28,7 @@
                                               see shared/digests.py                                          after the hour
     cwpipe:digests                   hash     group key -> JSON Mark: since when its digests are whole         for ever
     cwpipe:api_calls                 hash     "<region> <operation>" -> calls made to AWS                    for ever
-    cwpipe:dead_letters              hash     id -> DeadLetter                                               until replayed or discarded
+    cwpipe:dead_letters              hash     id -> DeadLetter                                               until taken out
     cwpipe:kept_originals            zset     id -> ms, oldest dropped when over their bound                 bounded
     cwpipe:kept_original:<id>        string   KeptOriginal                                                   with its id
 

@@ -243,8 +243,8 @@ class Lane:
 
     def _say(self, factor: float) -> None:
         """Say when a throttled bucket is slowed, and when that is over."""
-        if factor < self._said:
-            log.warning("AWS throttles: calling less often", bucket=self.key, share_of_the_limit=factor)
+        if factor < self._said == 1:
+            log.warning("AWS throttles: somebody else uses the quota, calling less often", bucket=self.key)
         elif self._said < factor == 1:
             log.info("AWS does not throttle any more", bucket=self.key)
         self._said = factor

@@ -1,4 +1,7 @@
-"""A process that calls FilterLogEvents as fast as it is let: python -m tests.integration.limited_caller REDIS AWS REGION SECONDS"""
+"""A process that calls FilterLogEvents as fast as it is let.
+
+python -m tests.integration.limited_caller REDIS AWS REGION SECONDS
+"""
 
 import sys
 from time import monotonic
@@ -24,7 +27,7 @@ def main() -> None:
             api.page("/app", 0, 1_000)
         except SourceBusy:
             throttled += 1
-    print(throttled)
+    sys.stdout.write(f"{throttled}\n")
 
 
 if __name__ == "__main__":

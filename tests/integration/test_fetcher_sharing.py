@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from time import monotonic
 
 import pytest
@@ -98,7 +99,7 @@ def test_being_throttled_by_somebody_else_slows_all_and_stops_nobody(aws: CloudW
         eventually(lambda: 3 == len(events(client)), 60)
         throttled = aws.call_count("FilterLogEvents", outcome="ThrottlingException")
         (key,) = [key for key in client.keys(keys.permits("*")) if b"FilterLogEvents" in key]
-        factor = float(client.hget(key, "factor") or 1)  # type: ignore[arg-type]
+        factor = float(client.hget(key, "factor") or 1)
 
     assert 1 <= throttled <= 20
     assert factor < 1
@@ -111,7 +112,7 @@ def test_an_idle_group_costs_less_and_less_and_wakes_up(aws: CloudWatch, client:
     with AtWork(client, source):
         eventually(lambda: aws.call_count("FilterLogEvents") >= 25)
         times = [call.at_seconds for call in aws.calls if call.operation == "FilterLogEvents"]
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
         say(aws, "/app", "second", region=FAST)
         eventually(lambda: ["first", "second"] == messages(client))
         woke = aws.call_count("FilterLogEvents")

@@ -2,6 +2,7 @@
 
 import signal
 from collections import Counter
+from typing import Any
 
 import redis
 
@@ -12,7 +13,8 @@ GROUPS = [f"/app/{number:02}" for number in range(12)]
 
 def owners(client: redis.Redis) -> Counter[str]:
     """Return how many groups each fetcher has."""
-    return Counter(owner.decode() for owner in client.hgetall("cwpipe:owners").values())
+    held: Any = client.hgetall("cwpipe:owners")
+    return Counter(owner.decode() for owner in held.values())
 
 
 def alive(client: redis.Redis) -> int:
