@@ -117,6 +117,11 @@ class GroupReader:
         """Return the longest time from timestamp to ingestion seen lately."""
         return lateness.latest(self._checkpoint) if self._checkpoint else 0
 
+    def is_sweeping(self) -> bool:
+        """Say whether a deep sweep is under way."""
+        deep = self._checkpoint.deep if self._checkpoint else None
+        return deep is not None and deep.open_slice is not None
+
     def _is_permitted(self, current: OpenSlice, permit: Callable[[OpenSlice], bool] | None) -> bool:
         return permit is None or self._ahead.holds(current) or permit(current)
 

@@ -33,12 +33,16 @@ class Pace:
         if self._began_at is None:
             self._began_at = now
 
-    def end(self, now: float, *, brought_new: bool) -> float:
-        """Note that the round is over; return the seconds until the next one. One that took too long is followed at once."""
+    def end(self, now: float, *, brought_new: bool, is_sweeping: bool = False) -> float:
+        """Note that the round is over; return the seconds until the next one. One that took too long is followed at once.
+
+        With a deep sweep under way, the next one comes soon: each round reads a few pages of it.
+        """
         began_at, self._began_at = self._began_at if self._began_at is not None else now, None
         if brought_new:
             self._came_at = now
         interval = min(max(self._least, SHARE_OF_QUIET * (now - self._came_at)), self._most)
+        interval = self._least if is_sweeping else interval
         jittered = interval * (1 - JITTER * random.random())  # noqa: S311 - no secret
         return max(0.0, jittered - (now - began_at))
 

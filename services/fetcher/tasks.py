@@ -327,7 +327,9 @@ class GroupTask:
             return 0.0 if self._fetching.may_go_on() else self._fetching.paused_seconds()
         self._notes.write("")
         brought, self._brought = self._reader.brought - self._brought, self._reader.brought
-        return None if self._fetching.once else self._pace.end(monotonic(), brought_new=brought > 0)
+        if self._fetching.once:
+            return None
+        return self._pace.end(monotonic(), brought_new=brought > 0, is_sweeping=self._reader.is_sweeping())
 
     def _ask(self, permits: Permits, current: OpenSlice) -> bool:
         return permits.ask(low_priority=current.is_deep and not self._fetching.once)

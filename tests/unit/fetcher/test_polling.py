@@ -64,6 +64,17 @@ def test_a_round_that_took_longer_than_the_interval_is_followed_at_once() -> Non
     assert 0.0 == pace.end(131.0, brought_new=True)
 
 
+def test_a_deep_sweep_under_way_is_gone_on_with_soon_and_is_no_news() -> None:
+    """It may take hundreds of rounds; when it is over, the group is as quiet as before."""
+    pace = Pace(a_source(), 0.0)
+    pace.begin(5_000.0)
+    sweeping = pace.end(5_000.0, brought_new=False, is_sweeping=True)
+    pace.begin(5_030.0)
+
+    assert 27 <= sweeping <= 30
+    assert 270 <= pace.end(5_030.0, brought_new=False) <= 300
+
+
 def test_a_longest_time_below_the_shortest_means_the_shortest() -> None:
     """Two settings that contradict each other."""
     pace = Pace(a_source(60_000, 30_000), 0.0)
