@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.scale --groups 1000 --streams 100 --accounts 2 --fetchers 3 --seconds 60
 
-Runs twice: with AWS's own quota enforced by the stand-in, and with most of it taken by somebody else. A twentieth of the groups
+Runs twice: with AWS's own quota enforced by the stand-in, and with three quarters of it taken by somebody else (`--left`). A twentieth of the groups
 is active: one event after the other while it is measured, each on the next of its streams. The others have had none for an hour.
 """
 
@@ -65,10 +65,9 @@ class Result(Struct):
 
 
 def main() -> int:
-    """Run with the quota and with a quarter of it, and print the table."""
+    """Run with each part of the quota, and print the table."""
     options = _parser().parse_args()
-    columns = {"AWS's quota": 1.0, "three quarters taken": 0.25}
-    results = {name: _run(options, share) for name, share in columns.items()}
+    results = {f"{left:.0%} of the quota left": _run(options, left) for left in options.left or (1.0, 0.25)}
     print(
         f"{options.groups:,} groups, {options.groups * options.streams:,} streams, {options.accounts} accounts, "
         f"{options.fetchers} fetchers, poll_interval {options.poll_interval}, {options.seconds} s\n"
@@ -86,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--accounts", type=int, default=2)
     parser.add_argument("--fetchers", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=60, help="measured, after each group was read once")
+    parser.add_argument(
+        "--left", type=float, action="append", help="part of the quota that nobody else takes; may be repeated"
+    )
     parser.add_argument("--poll-interval", default="30s")
     parser.add_argument("--max-poll-interval", default="5m")
     return parser
