@@ -62,6 +62,7 @@ class Leases:
         self._weights: dict[str, int] = {}
         self._unsaid: dict[str, int] = {}
         self._balance_at = 0.0
+        self._is_away = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
@@ -115,8 +116,11 @@ class Leases:
             with self._ticking:
                 while not self._look():
                     pass
+            self._is_away = False
         except redis.RedisError as error:
-            log.warning("Redis is away, reading the groups as they were divided", error=str(error))
+            if not self._is_away:
+                log.warning("Redis is away, reading the groups as they were divided", error=str(error))
+            self._is_away = True
 
     def _run(self) -> None:
         while not self._stopped.wait(BEAT_SECONDS):

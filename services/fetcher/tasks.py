@@ -108,9 +108,8 @@ class Fetching:
         return None
 
     def _settle(self, place: Reading) -> None:
-        is_ours = self.leases is None or self.leases.is_ours(keys.group_key(place.group))
         if isinstance(place, Place):
-            place.settle(is_ours=is_ours)
+            place.settle(lambda: self.leases is None or self.leases.is_ours(keys.group_key(place.group)))
 
     def _start(self, turn: Turn) -> None:
         task = turn.reading

@@ -41,14 +41,14 @@ class Place:
         self._turn: Turn | None = None
         self._is_over = False
 
-    def settle(self, *, is_ours: bool) -> None:
+    def settle(self, is_ours: Callable[[], bool]) -> None:
         """Begin to read, or leave the group to another fetcher, unless it is so already."""
         with self._lock:
-            if is_ours and self._turn is None and not self._is_over:
+            if not is_ours():  # asked here, or an answer that is a moment old could come last
+                self._end(gone=False)
+            elif self._turn is None and not self._is_over:
                 self._turn = Turn(self._make())
                 self._start(self._turn)
-            elif not is_ours:
-                self._end(gone=False)
 
     def retire(self, *, gone: bool = False) -> None:
         """Leave the group alone from now on: it is another source's, or `gone`."""

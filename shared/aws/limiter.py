@@ -115,9 +115,11 @@ class Limiter:
         try:
             granted, wait_ms, factor = self._script(keys=[key], args=[operation, rate, burst, number, IDLE_SECONDS])
         except redis.RedisError as error:
-            log.warning("Redis gives no permits for calls, going on with a share of the quota", error=str(error))
+            if not self._away_until:
+                log.warning("Redis gives no permits for calls, going on with a share of the quota", error=str(error))
             self._away_until = self._clock() + AWAY_SECONDS
             return None
+        self._away_until = 0.0
         return int(granted), int(wait_ms) / 1000, int(factor) / 1000
 
 

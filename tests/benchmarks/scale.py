@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.scale --groups 1000 --streams 100 --accounts 2 --fetchers 3 --seconds 60
 
-Runs twice: with AWS's own quota enforced by the stand-in, and with three quarters of it taken by somebody else (`--left`). A twentieth of the groups
-is active: one event after the other while it is measured, each on the next of its streams. The others have had none for an hour.
+Runs twice: with AWS's own quota enforced by the stand-in, and with three quarters of it taken by somebody else (`--left`).
+A twentieth of the groups is active: one event after the other while it is measured, each on the next of its streams. The
+others have had none for an hour.
 """
 
 import argparse

@@ -91,13 +91,13 @@ def test_a_reader_exists_only_while_the_group_is_ours() -> None:
         return made[-1]
 
     place = Place(GROUP, make, started.append)
-    place.settle(is_ours=False)
+    place.settle(lambda: False)
     assert not made
     for _ in range(2):
-        place.settle(is_ours=True)
+        place.settle(lambda: True)
     assert [1.0] == [turn() for turn in started]
     for _ in range(2):
-        place.settle(is_ours=False)
+        place.settle(lambda: False)
 
     assert [[False]] == [task.ended for task in made]
     assert [None] == [turn() for turn in started]
@@ -109,7 +109,7 @@ def test_a_group_that_comes_back_has_a_new_reader() -> None:
     started: list[Turn] = []
     place = Place(GROUP, Task, started.append)
     for is_ours in (True, False, True):
-        place.settle(is_ours=is_ours)
+        place.settle(lambda is_ours=is_ours: is_ours)  # type: ignore[misc]
 
     assert [None, 1.0] == [turn() for turn in started]
 
@@ -119,9 +119,9 @@ def test_a_group_that_is_gone_is_not_taken_up_again() -> None:
     started: list[Turn] = []
     tasks = [Task()]
     place = Place(GROUP, lambda: tasks[0], started.append)
-    place.settle(is_ours=True)
+    place.settle(lambda: True)
     place.retire(gone=True)
-    place.settle(is_ours=True)
+    place.settle(lambda: True)
 
     assert [True] == tasks[0].ended
     assert 1 == len(started)
