@@ -18,7 +18,7 @@
     cwpipe:owners                    hash     group key -> the fetcher that reads it                         for ever
     cwpipe:weights                   hash     group key -> calls a minute, of groups that cost several       while it does
     cwpipe:found:<source>            string   Found: the groups of a source in a region, see search.py      3 searches
-    cwpipe:looking:<source>          string   held by the fetcher that looks for them                        2 min
+    cwpipe:looking:<source>          string   held by the fetcher that looks for them                        30 s
     cwpipe:permits:<bucket>          hash     tokens of an account, region and operation, see                1 h unused
                                               shared/aws/limiter.py
     cwpipe:bytes                     hash     queue name, "dead_letters", "kept_originals" -> bytes held       for ever

@@ -15,6 +15,8 @@ SHARE_OF_QUIET = 0.25
 JITTER = 0.1
 #: The first looks of no more groups than this are not spread: there is no herd.
 FEW_GROUPS = 64
+#: No first look is put off for longer, however long the poll_interval.
+LONGEST_FIRST_SECONDS = 60.0
 #: What a group cost so long ago counts a third as much as what it costs now.
 COST_SECONDS = 300.0
 
@@ -51,7 +53,7 @@ def first_delay(source: Source, groups: int) -> float:
     """Return in how many seconds to look at a group for the first time, where `groups` are being read."""
     if groups <= FEW_GROUPS:
         return 0.0
-    return random.random() * source.poll_interval / 1000  # noqa: S311 - no secret
+    return random.random() * min(source.poll_interval / 1000, LONGEST_FIRST_SECONDS)  # noqa: S311 - no secret
 
 
 class Cost:

@@ -13,8 +13,8 @@ from shared.aws.logs_api import FoundGroup, LogsApi
 from shared.errors import PoisonMessage
 from shared.settings.model import Source
 
-#: Who looks keeps the others from it for so long. A longer search is at worst made twice.
-LOOKING_SECONDS = 120
+#: Who looks keeps the others from it for so long, alive or not. A longer search, of ten thousand groups, is made twice.
+LOOKING_SECONDS = 30
 
 
 class Found(Struct, frozen=True, kw_only=True, tag_field="kind", tag="found.v1"):

@@ -101,6 +101,7 @@ def test_few_groups_begin_at_once_and_many_spread_over_the_interval() -> None:
     assert 0.0 == first_delay(a_source(), FEW_GROUPS)
     assert 0 <= min(spread) < 10
     assert 20 < max(spread) <= 30
+    assert first_delay(a_source(86_400_000, 86_400_000), 1_000) <= 60
 
 
 def test_what_a_group_costs_follows_what_it_cost_lately() -> None:
