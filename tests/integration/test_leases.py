@@ -85,6 +85,19 @@ def test_processes_that_join_die_and_leave_pass_the_groups_on_within_seconds(
     assert left < died
 
 
+def test_a_fetcher_that_froze_gives_up_what_others_took_meanwhile(redis_url: str, client: redis.Redis) -> None:
+    """A host that was suspended wakes up in the belief that nothing happened."""
+    with holder(redis_url) as one, holder(redis_url) as other:
+        eventually(lambda: is_divided(client, {one.pid, other.pid}), 60)
+        one.send_signal(signal.SIGSTOP)
+        eventually(lambda: {GROUPS} == set(Counter(owners(client).values()).values()), 60)
+        one.send_signal(signal.SIGCONT)
+        eventually(lambda: is_divided(client, {one.pid, other.pid}), 60)
+        held = Counter(owners(client).values())
+
+    assert 2 == len(held)
+
+
 def test_a_fetcher_alone_has_all_groups_at_once(client: redis.Redis) -> None:
     """Nobody waits for a division that there is nobody to make with."""
     changes: list[int] = []
