@@ -69,24 +69,33 @@ class _Division:
         """Return the member that gets `group`: the one with the least load."""
         member = min(self._loads, key=self._loads.__getitem__)
         self.count(group, member)
+        self.offer(group, member)
         return member
 
     def balanced(self) -> dict[str, str]:
-        """Return the moves that make the loads alike, if they are not."""
+        """Return the moves that make the loads alike, if they are not. Each makes them more alike, so there is an end."""
         moved: dict[str, str] = {}
         mean = sum(self._loads.values()) / len(self._loads)
         bound = TOLERATED * mean
-        while True:
-            most = max(self._loads, key=self._loads.__getitem__)
-            least = min(self._loads, key=self._loads.__getitem__)
-            gap = self._loads[most] - self._loads[least]
-            weight = self._weight_to_move(most, gap) if gap > bound else None
-            if weight is None:
-                return moved
-            moved[self._movable[most][weight].pop()] = least
-            self._loads[most] -= weight
-            self._loads[least] += weight
+        while (move := self._move(bound)) is not None:
+            group, member = move
+            moved[group] = member
             bound = AIMED_AT * mean
+        return moved
+
+    def _move(self, bound: float) -> tuple[str, str] | None:
+        """Move a group from the most loaded member that has one to spare to the least loaded one; None: nothing helps."""
+        least = min(self._loads, key=self._loads.__getitem__)
+        for member in sorted(self._loads, key=lambda name: -self._loads[name]):
+            gap = self._loads[member] - self._loads[least]
+            weight = self._weight_to_move(member, gap) if gap > bound else None
+            if weight is not None:
+                group = self._movable[member][weight].pop()
+                self._loads[member] -= weight
+                self._loads[least] += weight
+                self._movable[least][weight].append(group)
+                return group, least
+        return None
 
     def _weight_to_move(self, member: str, gap: int) -> int | None:
         """Return the weight that closes the gap best: half of it, or less, or as little more as there is."""

@@ -44,15 +44,15 @@ def test_every_group_has_exactly_one_living_owner_whatever_was_before(
 def test_loads_are_alike_or_nothing_that_could_move_would_help(
     members: set[str], weights: dict[str, int], owners: st.DataObject
 ) -> None:
-    """What is left of a difference is less than the smallest group that the heaviest member has."""
+    """Of every member: what it has more than the least loaded one is not more than its smallest group."""
     before = {group: owners.draw(st.sampled_from("abcdefghxyz")) for group in weights}
     after = divided(members, before, weights)
     load = loads(members, after, weights)
-    most, least = max(load, key=load.__getitem__), min(load, key=load.__getitem__)
-    gap = load[most] - load[least]
-    smallest = min((weights[group] for group, owner in after.items() if owner == most), default=0)
-
-    assert gap <= TOLERATED * sum(load.values()) / len(members) or gap <= smallest
+    tolerated = TOLERATED * sum(load.values()) / len(members)
+    for member in members:
+        gap = load[member] - min(load.values())
+        smallest = min((weights[group] for group, owner in after.items() if owner == member), default=0)
+        assert gap <= tolerated or gap <= smallest
 
 
 @given(members=MEMBERS, weights=WEIGHTS)
@@ -99,6 +99,17 @@ def test_one_group_that_outweighs_all_others_stays_and_the_others_move_away() ->
 
     assert "a" == after["heavy"] or {"a"} == {owner for group, owner in after.items() if group != "heavy"}
     assert {"a": 512, "b": 100} == loads({"a", "b"}, after, weights)
+
+
+def test_a_group_that_outweighs_all_others_does_not_keep_them_from_being_divided() -> None:
+    """Two of three fetchers can still share what is left."""
+    weights = {"heavy": 512} | {f"g{number}": 1 for number in range(100)}
+    owners = dict.fromkeys(weights, "b") | {"heavy": "a"}
+    after = divided({"a", "b", "c"}, owners, weights)
+
+    load = loads({"a", "b", "c"}, after, weights)
+    assert 512 == load["a"]
+    assert abs(load["b"] - load["c"]) <= 20
 
 
 def test_fetchers_with_other_sources_keep_what_they_have_and_are_given_nothing() -> None:
