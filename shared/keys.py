@@ -14,6 +14,14 @@
     cwpipe:orphans:<queue>           string   held by the worker that last looked for batches without a job  10 s
     cwpipe:senders:<receiver>        zset     forwarders that send to a receiver, by the time they last said so   10 s
     cwpipe:levels                    zset     "<level> <socket>" that forwarders confirm at -> ms when last said  7 d
+    cwpipe:fetchers                  zset     fetcher and digest of its sources -> s when it last said so    8 s
+    cwpipe:division                  string   counts the changes of cwpipe:owners                            for ever
+    cwpipe:owners                    hash     group key -> the fetcher that reads it                         for ever
+    cwpipe:weights                   hash     group key -> calls a minute, of groups that cost several       while it does
+    cwpipe:found:<source>            string   Found: the groups of a source in a region, see search.py      3 searches
+    cwpipe:looking:<source>          string   held by the fetcher that looks for them                        30 s
+    cwpipe:permits:<bucket>          hash     tokens of an account, region and operation, see                1 h unused
+                                              shared/aws/limiter.py
     cwpipe:bytes                     hash     queue name, "dead_letters", "kept_originals" -> bytes held       for ever
     cwpipe:books:<group key>         hash     fetched, duplicates, discarded, delivered, dead_lettered,
                                               sent_again: events; streams_deleted; since the first start     for ever
@@ -38,6 +46,10 @@ LAYOUT = "1"
 VERSION = "cwpipe:version"
 FIRST_START = "cwpipe:first_start"
 GROUPS = "cwpipe:groups"
+FETCHERS = "cwpipe:fetchers"
+DIVISION = "cwpipe:division"
+OWNERS = "cwpipe:owners"
+WEIGHTS = "cwpipe:weights"
 BYTES = "cwpipe:bytes"
 LEVELS = "cwpipe:levels"
 API_CALLS = "cwpipe:api_calls"
@@ -67,6 +79,20 @@ def books(group_key: str) -> str:
 
 def digest(group_key: str, hour: int | str) -> str:
     return f"cwpipe:digest:{group_key}:{hour}"
+
+
+def found(source: str) -> str:
+    """`source` names a source, its region and its settings."""
+    return f"cwpipe:found:{source}"
+
+
+def looking(source: str) -> str:
+    return f"cwpipe:looking:{source}"
+
+
+def permits(bucket: str) -> str:
+    """`bucket` names account, region and operation."""
+    return f"cwpipe:permits:{bucket}"
 
 
 def payload(queue: str, batch_id: str) -> str:

@@ -6,12 +6,18 @@ of one group cannot both commit.
 
     __main__    the role: settings, wiring, signals
     tasks       what the schedule runs: a search for groups a source, a reader a group; what fails, fails alone
+    search      the search for groups, which one of many fetchers makes for all
     owners      which source reads which group
-    schedule    what is due, on threads
+    leases      which fetcher reads which group
+    division    the same, decided (pure)
+    turns       a group's place in the schedule, and the calls that a turn may make
+    polling     when a group is due again, and what it costs (pure)
+    schedule    what is due, on threads, with a permit for the call
     patience    the back-off of what failed
     budget      back-pressure: the byte budget of the queues
     start       where the reading of a new group begins
     fetch       one group: read a page, drop what was seen, commit
+    prefetch    one page ahead
     slices      which time range next (pure)
     sweeps      deep sweeps: what is behind that, for events that come very late (pure)
     lateness    how late events are (pure)

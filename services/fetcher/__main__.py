@@ -8,9 +8,12 @@ import redis
 import structlog
 
 from services.fetcher.budget import ByteBudget
+from services.fetcher.leases import Leases
 from services.fetcher.schedule import Schedule
+from services.fetcher.search import digest_of
 from services.fetcher.tasks import DiscoveryTask, Fetching
 from shared import keys, logs, metrics, queues, store
+from shared.aws.limiter import Limiter
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
 from shared.errors import Incomplete
@@ -36,6 +39,8 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         signal.signal(signum, lambda *_: stop.set())
     liveness = Liveness(settings.alive_file)
     schedule = Schedule(settings.limits.fetch_threads, stop, liveness.touch)
+    leases = None if once else Leases(client, digest_of(*settings.sources))
+    limiter = Limiter(client, settings.limits.quota_share, stop)
     fetching = Fetching(
         queues.open_queue(client, queues.RAW),
         ByteBudget(client, settings.limits.queued_bytes),
@@ -43,14 +48,22 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         stop,
         once=once,
         audit_window_ms=settings.limits.audit_window,
+        leases=leases,
     )
+    if leases is not None:
+        leases.changed, limiter.members = fetching.settle, leases.members
+        leases.start()
     for rank, source in enumerate(settings.sources):
         session = SourceSession(source)
         for region in source.regions:
-            api = LogsApi(session, source.name, region, _counter(client, region, liveness.touch))
+            api = LogsApi(session, source.name, region, _counter(client, region, liveness.touch), limiter)
             schedule.add(DiscoveryTask(fetching, rank, source, api))
     log.info("fetcher ready", sources=len(settings.sources), once=once)
-    complete = schedule.run()
+    try:
+        complete = schedule.run()
+    finally:
+        if leases is not None:
+            leases.stop()
     log.info("fetcher stopped")
     if once and fetching.faults:
         raise Incomplete(f"{len(fetching.faults)} could not be read: {'; '.join(sorted(fetching.faults))}")

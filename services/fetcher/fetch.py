@@ -9,6 +9,7 @@ import redis
 import structlog
 
 from services.fetcher import batches, lateness, slices, sweeps
+from services.fetcher.prefetch import PageAhead
 from services.fetcher.seen import SeenEvents
 from shared import books, codec, digests, keys, metrics, queues
 from shared.aws.logs_api import LogsApi
@@ -54,11 +55,15 @@ class GroupReader:
         self.source = source
         self.pages = 0
         """Pages read and committed so far."""
+        self.brought = 0
+        """Events committed so far that had not been read before."""
         self._api = api
         self._queue = queue
         self._client = queue.connection
         self._start_ms = start_ms
         self._clock = clock
+        self._ahead = PageAhead(self._fetched)
+        self._may_read_ahead: Callable[[OpenSlice], bool] | None = None
         self._seen = SeenEvents(self._client, self.key)
         self._digests = digests.Keeper(self._client, self.key, audit_window_ms)
         self._stored: bytes | None = None
@@ -68,24 +73,37 @@ class GroupReader:
         self._deep_pages = 0
         self._deep_read = False
 
-    def poll(self, pages: int, go_on: Callable[[], bool], *, once: bool = False) -> bool:
+    def poll(
+        self,
+        pages: int,
+        go_on: Callable[[], bool],
+        *,
+        once: bool = False,
+        permit: Callable[[OpenSlice], bool] | None = None,
+    ) -> bool:
         """Read up to `pages` pages of a round: the tail up to the time the round began, then a sweep that is due, then a few
         pages of a deep sweep; with `once`, for there will be no other round, all of it.
 
-        Return True while the round is not over, and early, at a page's end, when `go_on` says no.
+        Return True while the round is not over, and early, at a page's end, when `go_on` says no. With `permit`, which is asked
+        before each call to AWS, a page may be fetched while the last one is committed; refused, a deep sweep ends the round.
         """
-        for _ in range(pages):
-            if not go_on():
-                return True
-            current = self._current(once=once)
-            if current is None:
-                self._round_ms = None
-                return False
-            try:
-                self._read_page_or_restart(current)
-            except Superseded:
-                log.debug("another fetcher read this group meanwhile", group=self.group.log_group)
-        return True
+        try:
+            for left in range(pages - 1, -1, -1):
+                if not go_on():
+                    return True
+                current = self._current(once=once)
+                if current is None or not self._is_permitted(current, permit):
+                    is_over = current is None or current.is_deep
+                    self._round_ms = None if is_over else self._round_ms
+                    return not is_over
+                self._may_read_ahead = permit if left else None
+                try:
+                    self._read_page_or_restart(current)
+                except Superseded:
+                    log.debug("another fetcher read this group meanwhile", group=self.group.log_group)
+            return True
+        finally:
+            self._ahead.drop()
 
     def load(self) -> None:
         """Read from Redis how far the group was read, unless it is known; for those who ask before anything is read."""
@@ -102,6 +120,23 @@ class GroupReader:
     def lateness_ms(self) -> int:
         """Return the longest time from timestamp to ingestion seen lately."""
         return lateness.latest(self._checkpoint) if self._checkpoint else 0
+
+    def is_sweeping(self) -> bool:
+        """Say whether a deep sweep is under way."""
+        deep = self._checkpoint.deep if self._checkpoint else None
+        return deep is not None and deep.open_slice is not None
+
+    def _is_permitted(self, current: OpenSlice, permit: Callable[[OpenSlice], bool] | None) -> bool:
+        return permit is None or self._ahead.holds(current) or permit(current)
+
+    def _fetched(self, current: OpenSlice) -> Page:
+        return self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
+
+    def _read_ahead(self, following: OpenSlice | None) -> None:
+        """Have the page after the one at hand fetched while that is committed, if there is one and it may be."""
+        may = self._may_read_ahead
+        if may is not None and following is not None and following.token and may(following):
+            self._ahead.start(following)
 
     def _current(self, *, once: bool) -> OpenSlice | None:
         """Return the slice to read from now, or None when the round is over."""
@@ -135,7 +170,7 @@ class GroupReader:
             raise  # to be backed off from: the next token may fare no better
 
     def _read_page(self, current: OpenSlice) -> None:
-        page = self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
+        page = self._ahead.page(current)
         if page.token and page.token == current.token:
             raise SourceBusy(f"group {self.group.log_group}: AWS returned the page token it was given, reading again")
         before, now = self._loaded(), self._now()
@@ -145,8 +180,10 @@ class GroupReader:
             fresh = self._seen.unseen(page.events)
         after = self._advanced(sweeps.arranged(before, current, now, self.source), current, page, now)
         after = self._measured(after, current, [event for event, _ in fresh], now)
+        if not current.is_deep:
+            self._read_ahead(after.open_slice)
         self._commit(after, fresh, len(page.events))
-        self.pages += 1
+        self.pages, self.brought = self.pages + 1, self.brought + len(fresh)
         if current.is_deep:
             self._deep_pages, self._deep_read = self._deep_pages + 1, not page.token
         elif not page.token and not current.is_sweep and current.started_ms >= (self._round_ms or 0):

@@ -37,6 +37,11 @@ class Owners:
     def __len__(self) -> int:
         return len(self._owners)
 
+    def readings(self) -> list[Reading]:
+        """Return what reads the groups now."""
+        with self._lock:
+            return [reading for _, reading in self._owners.values()]
+
     def expect(self, rank: int, region: str, source: Source) -> None:
         """Have later sources leave to this one what its names and globs match, until it has looked for itself."""
         self._awaited[rank, region] = source
@@ -68,8 +73,8 @@ class Owners:
             owner.retire()
         return True, task
 
-    def release(self, rank: int, region: str, found: set[GroupRef]) -> None:
-        """Let go of the groups that a source had in `region` and that are not there any more."""
+    def release(self, rank: int, region: str, found: set[GroupRef]) -> list[GroupRef]:
+        """Let go of the groups that a source had in `region` and that are not there any more; return them."""
         with self._lock:
             gone = {
                 group_key: task
@@ -81,3 +86,4 @@ class Owners:
         for task in gone.values():
             log.info("group is gone", group=task.group.log_group, region=region)
             task.retire(gone=True)
+        return [task.group for task in gone.values()]

@@ -3,9 +3,11 @@
 A task fails alone: it notes why, backs off, and the others never hear of it.
 """
 
+import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from time import monotonic
 
 import redis
 import structlog
@@ -14,25 +16,35 @@ from services.fetcher import chosen
 from services.fetcher.budget import ByteBudget
 from services.fetcher.deletion import DeletionTask
 from services.fetcher.fetch import GroupReader, now_ms
+from services.fetcher.leases import Leases
 from services.fetcher.notes import GroupNotes, note_gone
-from services.fetcher.owners import Owners
+from services.fetcher.owners import Owners, Reading
 from services.fetcher.patience import Patience
+from services.fetcher.polling import Cost, Pace, first_delay
 from services.fetcher.schedule import Schedule
+from services.fetcher.search import SharedSearch
 from services.fetcher.start import first_start, start_of
+from services.fetcher.turns import Permits, Place, Turn
 from shared import digests, keys, metrics
 from shared.aws import discovery
 from shared.aws.discovery import READABLE_CLASS
+from shared.aws.limiter import Lane
 from shared.aws.logs_api import FoundGroup, LogsApi
 from shared.errors import SettingRefused, SourceError, TokenRefused
-from shared.messages import GroupRef
+from shared.messages import GroupRef, OpenSlice
 from shared.queues import JobQueue
 from shared.settings.model import Source
 
 #: Pages of one group in a row before another group gets the thread.
 PAGES_A_TURN = 8
 PAUSED_SECONDS = 0.25
+PAUSED_LOOKS_A_SECOND = 200
 REDIS_AWAY_SECONDS = 1.0
 UNDECIDED_SECONDS = 0.1
+#: Another fetcher looks for the groups: what it found is asked for again after so long.
+LOOKED_FOR_SECONDS = 0.5
+#: Fetchers whose search is due together do not all come at once.
+SEARCH_JITTER_SECONDS = 1.0
 #: What is waited for longer than this is worth telling.
 SHORT_SECONDS = 2.0
 
@@ -40,7 +52,10 @@ log = structlog.get_logger()
 
 
 class Fetching:
-    """What the tasks of one fetcher share. `once`: each group is read up to now, then its task ends."""
+    """What the tasks of one fetcher share. `once`: each group is read up to now, then its task ends.
+
+    With `leases`, a group is read while it is ours; without, all are.
+    """
 
     def __init__(
         self,
@@ -51,6 +66,7 @@ class Fetching:
         *,
         once: bool,
         audit_window_ms: int = digests.DEFAULT_WINDOW_MS,
+        leases: Leases | None = None,
     ) -> None:
         self.queue = queue
         self.client: redis.Redis = queue.connection
@@ -63,6 +79,7 @@ class Fetching:
         self.retention_days: dict[str, int] = {}
         """By group key: after so many days AWS deletes events of the group; 0: never."""
         self.owners = Owners()
+        self.leases = leases
         self._budget = budget
         self.stop = stop
         self._missing: dict[tuple[str, str], set[str]] = {}
@@ -74,10 +91,37 @@ class Fetching:
 
     def claim(self, rank: int, group: GroupRef, make: Callable[[], "GroupTask"]) -> bool:
         """Have the group read by the source of this `rank`, unless it is an earlier one's; False: not decided yet."""
-        decided, task = self.owners.claim(rank, group, make)
-        if task is not None:
-            self.schedule.add(task)
+        decided, place = self.owners.claim(rank, group, partial(Place, group, make, self._start))
+        if place is not None:
+            self._settle(place)
         return decided
+
+    def settle(self) -> None:
+        """Have exactly the groups read that are ours now. Blocks on Redis: what is at its beginning is noted there."""
+        self.schedule.add(self._settle_all)
+
+    def _settle_all(self) -> float | None:
+        try:
+            for place in self.owners.readings():
+                self._settle(place)
+        except redis.RedisError as error:
+            log.warning("Redis is away, waiting for it", error=str(error))
+            return REDIS_AWAY_SECONDS
+        return None
+
+    def _settle(self, place: Reading) -> None:
+        if isinstance(place, Place):
+            place.settle(lambda: self.leases is None or self.leases.is_ours(keys.group_key(place.group)))
+
+    def _start(self, turn: Turn) -> None:
+        task = turn.reading
+        if isinstance(task, GroupTask):
+            delay = 0.0 if self.once else first_delay(task.source, len(self.owners))
+            self.schedule.add(turn, delay, task.lane)
+
+    def paused_seconds(self) -> float:
+        """Return in how many seconds to look again whether a page may be read; of many groups, a few hundred look a second."""
+        return max(PAUSED_SECONDS, len(self.owners) / PAUSED_LOOKS_A_SECOND)
 
     def note_missing(self, source: Source, name: str, region: str, *, missing: bool) -> None:
         """Note whether a name of the settings exists in `region`; it is at fault when it exists in none of the source's."""
@@ -115,13 +159,16 @@ class DiscoveryTask:
         self._unreadable: set[str] = set()
         """The groups that nobody can read, by what they are called in faults."""
         self._has_looked = False
+        self._search = SharedSearch(fetching.client, source, api)
         self._patience = Patience(once=fetching.once)
         self._what = f"source {source.name}, region {api.region}"
         fetching.owners.expect(rank, api.region, source)
 
     def __call__(self) -> float | None:
         try:
-            found = self._undecided or discovery.look(self._source, self._api)
+            found = self._undecided or self._look()
+            if found is None:
+                return LOOKED_FOR_SECONDS
             self._undecided = None if self._take(found) else found
             if self._undecided is not None:
                 return UNDECIDED_SECONDS
@@ -138,7 +185,19 @@ class DiscoveryTask:
             return self._failed(SourceError(f"{self._what}: unexpected error {error!r}, see the log"))
         self._patience.succeeded()
         self._fetching.fault(self._what, "")
-        return None if self._fetching.once else self._source.discovery_interval / 1000
+        return None if self._fetching.once else self._seconds_to_next()
+
+    def _look(self) -> discovery.Discovered | None:
+        """Return what there is; None: another fetcher is looking. A fetcher without others looks for itself when it starts."""
+        leases = self._fetching.leases
+        if leases is None:
+            return discovery.look(self._source, self._api)
+        return self._search.look(anew=not self._has_looked and leases.members() == 1)
+
+    def _seconds_to_next(self) -> float:
+        if self._fetching.leases is None:
+            return self._source.discovery_interval / 1000
+        return self._search.seconds_to_wait() + random.random() * SEARCH_JITTER_SECONDS  # noqa: S311 - no secret
 
     def _take(self, found: discovery.Discovered) -> bool:
         """Have what was found read, and what is not there left alone; False while an earlier source may want some of it."""
@@ -162,6 +221,10 @@ class DiscoveryTask:
         }
         for reference, group in readable.items():
             self._fetching.retention_days[keys.group_key(reference)] = group.retention_days
+        for group in (group for group in found.groups if not group.arn):
+            self._api.know_account(group.account_id)
+            break
+        self._divide(readable)
         decided = [
             self._fetching.claim(self._rank, reference, partial(self._reader, group))
             for reference, group in readable.items()
@@ -170,13 +233,23 @@ class DiscoveryTask:
             self._let_go(set(readable))
         return all(decided)
 
+    def _divide(self, groups: Iterable[GroupRef]) -> None:
+        """Have groups that were found divided at once."""
+        leases = self._fetching.leases
+        if leases is not None:
+            for group in groups:
+                leases.know(keys.group_key(group))
+            leases.look()
+
     def _let_go(self, readable: set[GroupRef]) -> None:
         """Let go of groups that are not there any more, and note of them that they are gone."""
         if not self._has_looked:
             note_gone(self._fetching.client, self._source.name, self._region, readable)
             self._has_looked = True
         if not self._fetching.once:
-            self._fetching.owners.release(self._rank, self._region, readable)
+            for group in self._fetching.owners.release(self._rank, self._region, readable):
+                if self._fetching.leases is not None:
+                    self._fetching.leases.forget(keys.group_key(group))
 
     def _failed(self, error: SourceError) -> float | None:
         self._fetching.fault(self._what, str(error))
@@ -198,7 +271,7 @@ class DiscoveryTask:
             audit_window_ms=self._fetching.audit_window_ms,
         )
         what = f"{discovery.title(group)}, {self._what}"
-        return GroupTask(self._fetching, reader, what, self._deletion(group, api))
+        return GroupTask(self._fetching, reader, what, api.lane(), self._deletion(group, api))
 
     def _deletion(self, group: FoundGroup, api: LogsApi) -> DeletionTask | None:
         """Return what deletes streams of a group, where that is wanted: AWS does it for groups of the own account only."""
@@ -218,12 +291,22 @@ class GroupTask:
     """Reads one group, poll after poll."""
 
     def __init__(
-        self, fetching: Fetching, reader: GroupReader, what: str, deletion: DeletionTask | None = None
+        self,
+        fetching: Fetching,
+        reader: GroupReader,
+        what: str,
+        lane: Lane | None = None,
+        deletion: DeletionTask | None = None,
     ) -> None:
         self.group = reader.group
+        self.source = reader.source
+        self.lane = lane
         self._fetching = fetching
         self._reader = reader
         self._patience = Patience(once=fetching.once)
+        self._pace = Pace(reader.source, monotonic())
+        self._cost = Cost(monotonic())
+        self._brought = 0
         self._what = what
         self._at_fault = what
         self._deletion = deletion
@@ -232,7 +315,7 @@ class GroupTask:
         self._notes.write("")
 
     def retire(self, *, gone: bool = False) -> None:
-        """Leave the group alone from now on: it is gone, or another source's."""
+        """Leave the group alone from now on: it is gone, or another source's or fetcher's."""
         self._retired = True
         if self._deletion is not None:
             self._deletion.retire()
@@ -240,14 +323,30 @@ class GroupTask:
         self._notes.end(gone=gone)
 
     def __call__(self) -> float | None:
+        permits = Permits(self.lane, self._is_waited_for)
+        try:
+            return self._turn(permits)
+        finally:
+            permits.release()
+
+    def _is_waited_for(self) -> bool:
+        return self.lane is not None and self._fetching.schedule.is_waited_for(self.lane)
+
+    def _may_go_on(self) -> bool:
+        return not self._retired and self._fetching.may_go_on()
+
+    def _turn(self, permits: Permits) -> float | None:
         if self._retired:
             return None
         pages_before = self._reader.pages
+        self._pace.begin(monotonic())
         try:
             if not self._fetching.may_go_on():
                 self._notes.refresh()
-                return PAUSED_SECONDS
-            more = self._reader.poll(PAGES_A_TURN, self._fetching.may_go_on, once=self._fetching.once)
+                return self._fetching.paused_seconds()
+            more = self._reader.poll(
+                PAGES_A_TURN, self._may_go_on, once=self._fetching.once, permit=partial(self._ask, permits)
+            )
         except SourceError as error:
             if self._reader.pages > pages_before and not isinstance(error, TokenRefused):
                 self._patience.succeeded()  # throttled after some pages, it must not wait ever longer between them
@@ -260,13 +359,25 @@ class GroupTask:
             return self._failed(SourceError(f"{self._what}: unexpected error {error!r}, see the log"))
         self._patience.succeeded()
         self._forgive()
+        self._weigh(self._reader.pages - pages_before)
         if more:
             self._notes.refresh()
-            return 0.0 if self._fetching.may_go_on() else PAUSED_SECONDS
+            return 0.0 if self._fetching.may_go_on() else self._fetching.paused_seconds()
         self._notes.write("")
         if self._deletion is not None and self._deletion.is_due():
             self._fetching.schedule.add(self._deletion)
-        return None if self._fetching.once else self._reader.source.poll_interval / 1000
+        brought, self._brought = self._reader.brought - self._brought, self._reader.brought
+        if self._fetching.once:
+            return None
+        return self._pace.end(monotonic(), brought_new=brought > 0, is_sweeping=self._reader.is_sweeping())
+
+    def _ask(self, permits: Permits, current: OpenSlice) -> bool:
+        return permits.ask(low_priority=current.is_deep and not self._fetching.once)
+
+    def _weigh(self, calls: int) -> None:
+        calls_a_minute = self._cost.add(calls, monotonic())
+        if self._fetching.leases is not None:
+            self._fetching.leases.weigh(self._reader.key, calls_a_minute)
 
     def _failed(self, error: SourceError) -> float | None:
         delay = self._patience.failed(error)

@@ -7,9 +7,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.aws import pages
-from shared.aws.faults import CALL_ERRORS, translate
+from shared.aws.faults import CALL_ERRORS, is_throttling, translate
+from shared.aws.limiter import Lane, Limiter
 from shared.aws.sessions import SourceSession
-from shared.errors import CredentialsExpired, SourceError
+from shared.errors import CredentialsExpired, SourceBusy, SourceError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -30,14 +31,33 @@ _METHODS: dict[Operation, str] = {
 class Connection:
     """A client, and what is known of AWS's clock. Safe between threads."""
 
-    def __init__(self, session: SourceSession, source: str, region: str, count_call: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: SourceSession,
+        source: str,
+        region: str,
+        count_call: Callable[[str], None],
+        limiter: Limiter | None = None,
+    ) -> None:
         self.ahead_ms = 0
         self.session = session
+        self.account = session.account or f"source-{source}"
+        self._has_account = bool(session.account)
+        self._limiter = limiter
         self.count_call = count_call
         self._source = source
         self._region = region
         self._lock = threading.Lock()
         self._client: CloudWatchLogsClient | None = None
+
+    def know_account(self, account: str) -> None:
+        """Take `account` for that of the credentials, unless it is known."""
+        if not self._has_account and account:
+            self.account, self._has_account = account, True
+
+    def lane(self, operation: Operation) -> Lane | None:
+        """Return the way to the permits for an operation; None: there is no limit."""
+        return self._limiter.lane(self.account, self._region, operation) if self._limiter is not None else None
 
     def call(self, operation: Operation, what: str, resource: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Call once; with credentials that have just expired, once more with new ones. Raises SourceError.
@@ -60,6 +80,9 @@ class Connection:
         resource: str,
         parameters: dict[str, Any],
     ) -> dict[str, Any]:
+        lane = self.lane(operation)
+        if lane is not None and not lane.enter():
+            raise SourceBusy(f"{what}: stopped before logs:{operation}")
         self.count_call(operation)
         try:
             sent_ms = time.time() * 1000
@@ -67,6 +90,8 @@ class Connection:
         except SourceError as error:
             raise type(error)(f"{what}: {error}") from error
         except CALL_ERRORS as error:
+            if lane is not None and is_throttling(error):
+                lane.throttled()
             raise translate(
                 error,
                 f"logs:{operation}",

@@ -36,6 +36,7 @@ _BUSY = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+_THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _UNKNOWN_KEY = (
     "IncompleteSignature",
@@ -126,6 +127,13 @@ def _way(error: Exception) -> str:
     elif isinstance(error, botocore.ProxyConnectionError):
         others = ", and proxy_url"
     return f"check the region, endpoint_url and the network{others}"
+
+
+def is_throttling(error: Exception) -> bool:
+    """Say whether AWS refused a call of CloudWatch Logs because there were too many."""
+    if not isinstance(error, botocore.ClientError) or error.operation_name == "AssumeRole":
+        return False
+    return error.response.get("Error", {}).get("Code") in _THROTTLED
 
 
 def _answered(

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from shared.aws.connection import MAX_AHEAD_MS, Connection, Operation
 from shared.aws.faults import CALL_ERRORS, translate
+from shared.aws.limiter import Lane, Limiter
 from shared.aws.pages import Page
 from shared.aws.sessions import SourceSession
 from shared.errors import SourceBusy, SourceDenied, SourceMissing, SourceUnreachable
@@ -45,13 +46,21 @@ class LogsApi:
 
     Every method raises a SourceError, whose type tells whether to wait, and whose text names source and region.
     `count_call` is told the operation at each call that goes out. What the source's settings have AWS choose, a stream
-    prefix and a filter pattern, and whether it unmasks, goes with every read.
+    prefix and a filter pattern, and whether it unmasks, goes with every read. With a `limiter`, calls of CloudWatch Logs wait
+    for a permit of their bucket, however long that takes.
     """
 
-    def __init__(self, session: SourceSession, source: str, region: str, count_call: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: SourceSession,
+        source: str,
+        region: str,
+        count_call: Callable[[str], None],
+        limiter: Limiter | None = None,
+    ) -> None:
         self.region = region
         self._settings = session.source
-        self._connection = Connection(session, source, region, count_call)
+        self._connection = Connection(session, source, region, count_call, limiter)
         self._where = f"source {source}, region {region}"
         self._account_id = ""
         self._arn = ""
@@ -60,6 +69,19 @@ class LogsApi:
     def ahead_ms(self) -> int:
         """How far the clock of this host was ahead of AWS's at the last answer: what AWS holds is counted by its own."""
         return self._connection.ahead_ms
+
+    @property
+    def account(self) -> str:
+        """Whose quota the calls count against: the account of the credentials, or a name for it until that is known."""
+        return self._connection.account
+
+    def know_account(self, account: str) -> None:
+        """Take `account` for that of the credentials, unless it is known."""
+        self._connection.know_account(account)
+
+    def lane(self, operation: Operation = "FilterLogEvents") -> Lane | None:
+        """Return the way to the permits for an operation; None: there is no limit."""
+        return self._connection.lane(operation)
 
     def of(self, group: FoundGroup) -> "LogsApi":
         """Return the same way to AWS, for reading this one group."""

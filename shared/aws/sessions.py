@@ -47,6 +47,14 @@ class SourceSession:
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
 
+    @property
+    def account(self) -> str:
+        """Account of the settings, or of the role that reads; empty: neither, so the credentials would have to be asked."""
+        if self.source.account_id:
+            return self.source.account_id
+        parts = self.source.role_arn.split(":")
+        return parts[4] if len(parts) > 5 and parts[4].isdigit() else ""
+
     def logs_client(self, region: str) -> "CloudWatchLogsClient":
         """Return a new CloudWatch Logs client. Reads files and, for a role, may call STS at its first use."""
         with self._lock:

@@ -3,6 +3,7 @@
 All is derived from the types of the model. What no rule here knows is left to msgspec, which builds the Structs afterwards.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -15,6 +16,7 @@ from shared.settings.quantities import parse_bytes, parse_duration, start_ms
 from shared.settings.words import allowed, bounds
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 class Given(Struct, frozen=True):
@@ -76,6 +78,8 @@ def _from_text(kind: Kind, text: object) -> object:
         return {"true": True, "false": False}.get(str(text), text)
     if isinstance(kind.type, inspect.IntType) and _WHOLE_NUMBER.fullmatch(str(text)):
         return int(str(text))
+    if isinstance(kind.type, inspect.FloatType) and _NUMBER.fullmatch(str(text)):
+        return float(str(text))
     return text
 
 
@@ -88,6 +92,8 @@ def _fitting(kind: Kind, raw: object) -> object:
             fits = isinstance(raw, bool)
         case inspect.IntType() as info:
             fits = isinstance(raw, int) and not isinstance(raw, bool) and _in_range(info, raw)
+        case inspect.FloatType() as info:
+            fits = isinstance(raw, int | float) and not isinstance(raw, bool) and _in_bounds(info, raw)
         case inspect.StrType() as info:
             fits = isinstance(raw, str) and _fits_text(info, raw)
         case inspect.LiteralType(values=values):
@@ -118,6 +124,13 @@ def _measured(quantity: str, raw: object) -> object:
 def _in_range(info: inspect.IntType, number: int) -> bool:
     least, greatest = bounds(info)
     return (least is None or least <= number) and (greatest is None or number <= greatest)
+
+
+def _in_bounds(info: inspect.FloatType, number: float) -> bool:
+    """Tell whether a number is one, and within what is allowed."""
+    least = -math.inf if info.ge is None else info.ge
+    greatest = math.inf if info.le is None else info.le
+    return math.isfinite(number) and least <= number <= greatest
 
 
 def _fits_text(info: inspect.StrType, text: str) -> bool:

@@ -257,6 +257,15 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 3 * 86_400_000
     fetch_threads: Annotated[int, Meta(ge=1, le=256, description="Groups that one fetcher reads at the same time.")] = 8
+    quota_share: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How much of AWS's published quota of calls all fetchers together use, in each account and region: the "
+            "rest is for the console and other tools. 0: no limit, for servers that are not AWS's.",
+        ),
+    ] = 0.8
 
 
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

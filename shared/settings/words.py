@@ -32,7 +32,7 @@ def allowed(kind: Kind, *, brief: bool = False) -> str:
             return "true or false"
         case inspect.IntType():
             return quantities.get(kind.quantity, "a whole number") + _range(kind)
-        case inspect.StrType():
+        case inspect.FloatType() | inspect.StrType():
             return quantities.get(kind.quantity) or _text(kind.type)
         case inspect.VarTupleType():
             return _list(kind.type)
@@ -67,7 +67,9 @@ def _number(number: int, quantity: str) -> str:
     return written(number, quantity).strip('"')
 
 
-def _text(info: inspect.StrType) -> str:
+def _text(info: inspect.StrType | inspect.FloatType) -> str:
+    if isinstance(info, inspect.FloatType):
+        return "a number" if info.ge is None or info.le is None else f"a number, from {info.ge:g} to {info.le:g}"
     if info.pattern is not None:
         return _PATTERNS.get(info.pattern, f"text that matches {info.pattern}")
     if info.max_length is not None:

@@ -33,6 +33,8 @@ log_groups = ["{group}"]
 only_logs_after = "1d"
 endpoint_url = "{endpoint_url}"
 format = "{format}"
+[limits]
+quota_share = 0
 [log]
 level = "warning"
 """

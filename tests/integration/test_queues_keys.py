@@ -12,6 +12,7 @@ import redis
 
 from shared import keys
 from shared.queues import ENRICHED
+from tests.eventually import eventually
 from tests.standins.analysisd import Analysisd
 from tests.standins.cloudwatch import CloudWatch
 from tests.unit.forwarder.factories import put_bytes
@@ -82,6 +83,7 @@ def test_every_key_of_a_run_is_listed_with_its_type_and_every_listed_key_is_used
         config.write_text(CONFIGURATION.format(redis_url=redis_url, receiver=tmp_path, aws=aws.endpoint_url))
         command = [sys.executable, "-m", "services", "run", "--once", "--config", str(config)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=credentials())
+        divide(config, client)
         processed = receiver.processed
     kinds: dict[str, set[Any]] = {}
     held: Any
@@ -92,6 +94,14 @@ def test_every_key_of_a_run_is_listed_with_its_type_and_every_listed_key_is_used
     assert len(processed) >= 2_502, done.stderr
     assert set(LISTED) == {listed_as(name) for name in watch.names}
     assert kinds == {entry: {LISTED[entry]} for entry in kinds}
+
+
+def divide(config: Path, client: redis.Redis) -> None:
+    """Run a fetcher until it has the group: what fetchers share, a run with --once does without."""
+    command = [sys.executable, "-m", "services", "fetcher", "--config", str(config)]
+    with subprocess.Popen(command, cwd=ROOT, env=credentials()) as fetcher:
+        eventually(lambda: client.hlen(keys.OWNERS) and client.keys(keys.found("*")), 60)
+        fetcher.terminate()
 
 
 def credentials() -> dict[str, str]:

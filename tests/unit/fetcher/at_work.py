@@ -14,9 +14,11 @@ import redis
 from services.fetcher import patience
 from services.fetcher.budget import ByteBudget
 from services.fetcher.fetch import GroupReader, now_ms
+from services.fetcher.leases import Leases
 from services.fetcher.schedule import Schedule
 from services.fetcher.tasks import DiscoveryTask, Fetching
 from shared import books, codec, keys, queues
+from shared.aws.limiter import Limiter
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
 from shared.messages import Checkpoint, GroupRef, LogEvent, RawBatch
@@ -64,9 +66,10 @@ def a_source(aws: CloudWatch, *log_groups: str, **changes: Any) -> Source:
     return Source(**(fields | changes))
 
 
-def an_api(source: Source, region: str = REGION) -> LogsApi:
+def an_api(source: Source, region: str = REGION, limiter: Limiter | None = None) -> LogsApi:
     """Return the way to a region, by a session that sources of the same credentials share: making one takes long."""
-    return LogsApi(_session(msgspec.structs.replace(source, name="", log_groups=())), source.name, region, _count)
+    session = _session(msgspec.structs.replace(source, name="", log_groups=()))
+    return LogsApi(session, source.name, region, _count, limiter)
 
 
 def a_reader(
@@ -95,15 +98,25 @@ class AtWork:
     """Fetches on a thread of its own, from `with` on; `once`: `join` waits for the end, else the end of `with` stops it."""
 
     def __init__(
-        self, client: redis.Redis, *sources: Source, once: bool = False, queued_bytes: int = 1 << 30, threads: int = 4
+        self,
+        client: redis.Redis,
+        *sources: Source,
+        once: bool = False,
+        queued_bytes: int = 1 << 30,
+        threads: int = 4,
+        limiter: Limiter | None = None,
+        leases: Leases | None = None,
     ) -> None:
         self.stop = threading.Event()
         self.schedule = Schedule(threads, self.stop)
         budget = ByteBudget(client, queued_bytes)
-        self.fetching = Fetching(queues.open_queue(client, queues.RAW), budget, self.schedule, self.stop, once=once)
+        queue = queues.open_queue(client, queues.RAW)
+        self.fetching = Fetching(queue, budget, self.schedule, self.stop, once=once, leases=leases)
+        if leases is not None:
+            leases.changed = self.fetching.settle
         for rank, source in enumerate(sources):
             for region in source.regions:
-                self.schedule.add(DiscoveryTask(self.fetching, rank, source, an_api(source, region)))
+                self.schedule.add(DiscoveryTask(self.fetching, rank, source, an_api(source, region, limiter)))
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
 

@@ -156,3 +156,103 @@ def test_it_shows_that_it_is_alive_while_nothing_is_due() -> None:
         eventually(lambda: len(signs) > 2)
         stop.set()
         result.result(10)
+
+
+class Bucket:
+    """A lane with so many permits; `fill` adds some."""
+
+    def __init__(self, permits: int = 0) -> None:
+        self.permits = permits
+        self.asked = 0
+        self._lock = threading.Lock()
+
+    def fill(self, permits: int) -> None:
+        with self._lock:
+            self.permits += permits
+
+    def reserve_up_to(self, wanted: int) -> int:
+        with self._lock:
+            self.asked += 1
+            got = min(wanted, self.permits)
+            self.permits -= got
+            return got
+
+    def seconds_to_wait(self) -> float:
+        return 0.02
+
+
+def test_a_task_begins_only_with_a_permit_of_its_lane_and_others_do_not_wait_for_it() -> None:
+    """One account that is throttled holds no thread that another could use."""
+    stop, empty, full = threading.Event(), Bucket(), Bucket(1_000)
+    schedule = Schedule(1, stop)
+    waited: list[float] = []
+    went: list[float] = []
+    for _ in range(5):
+        schedule.add(lambda: waited.append(monotonic()), lane=empty)
+    for _ in range(50):
+        schedule.add(lambda: went.append(monotonic()), lane=full)
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(schedule.run)
+        eventually(lambda: 50 == len(went))
+        assert schedule.is_waited_for(empty)
+        assert not schedule.is_waited_for(full)
+        assert not waited
+        empty.fill(5)
+        assert result.result(10)
+
+    assert 5 == len(waited)
+    assert 950 == full.permits
+
+
+def test_of_those_that_wait_in_a_lane_the_one_due_longest_goes_first() -> None:
+    """None starves, however many come after it."""
+    stop, lane = threading.Event(), Bucket()
+    schedule = Schedule(3, stop)
+    order: list[int] = []
+    runs = [0] * 10
+
+    def turn(number: int) -> float | None:
+        order.append(number)
+        runs[number] += 1
+        return 0.0 if runs[number] < 20 else None
+
+    for number in range(10):
+        schedule.add(lambda number=number: turn(number), lane=lane)  # type: ignore[misc]
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(schedule.run)
+        while not result.done():
+            lane.fill(1)
+            done = len(order)
+            eventually(lambda done=done: len(order) > done or result.done())  # type: ignore[misc]
+            assert max(runs) - min(runs) <= 1
+        assert result.result(10)
+
+    assert [20] * 10 == runs
+
+
+def test_a_lane_without_permits_is_asked_no_more_often_than_it_says() -> None:
+    """A schedule that asks in a loop would be a load on Redis, and on this host."""
+    stop, lane = threading.Event(), Bucket()
+    schedule = Schedule(2, stop)
+    schedule.add(lambda: None, lane=lane)
+    began = monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(schedule.run)
+        eventually(lambda: lane.asked > 5)
+        stop.set()
+        assert result.result(10) is False
+
+    assert lane.asked <= (monotonic() - began) / 0.02 + 1
+
+
+def test_what_a_lane_raises_ends_the_schedule() -> None:
+    """As what a task raises does."""
+
+    class Broken(Bucket):
+        def reserve_up_to(self, wanted: int) -> int:
+            raise ZeroDivisionError(wanted)
+
+    schedule = Schedule(2, threading.Event())
+    schedule.add(lambda: None, lane=Broken())
+    with pytest.raises(ZeroDivisionError):
+        schedule.run()

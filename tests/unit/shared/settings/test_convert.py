@@ -29,7 +29,8 @@ class Inner(Struct, frozen=True):
     pause: Annotated[Duration, Meta(ge=1000)] = 1000
     size: Annotated[Bytes, Meta(ge=1024)] = 1024
     since: StartTime = ""
-    rate: float = 1.5
+    rate: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    unforeseen: bytes = b""
     names: Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)] = ("n",)
 
 
@@ -73,7 +74,10 @@ def converted(raw: dict[str, object]) -> tuple[dict[str, object], Faults]:
         ("since", "", ""),
         ("since", date(2026, 11, 1), "2026-11-01"),
         ("since", datetime(2026, 11, 1, tzinfo=UTC), "2026-11-01T00:00:00+00:00"),
-        ("rate", "left to msgspec", "left to msgspec"),
+        ("rate", 0.25, 0.25),
+        ("rate", 1, 1),
+        ("rate", Given("0.25", "V"), 0.25),
+        ("unforeseen", "left to msgspec", "left to msgspec"),
         ("names", ["a", "b"], ["a", "b"]),
     ],
 )
@@ -109,6 +113,12 @@ def test_a_value_that_fits_is_taken(key: str, raw: object, value: object) -> Non
         ("size", 1),
         ("size", True),
         ("size", 2.5),
+        ("rate", 1.01),
+        ("rate", -0.1),
+        ("rate", float("nan")),
+        ("rate", True),
+        ("rate", "0.5"),
+        ("rate", Given("half", "V")),
         ("since", 3),
         ("since", datetime(2026, 11, 1)),  # noqa: DTZ001 - without a zone, which is the point
         ("since", time(10)),

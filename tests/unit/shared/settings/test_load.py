@@ -254,6 +254,8 @@ def other_value(key: str) -> tuple[str, object]:
             return str(choice), choice
         case msgspec.inspect.BoolType():
             return str(not field.default).lower(), not field.default
+        case msgspec.inspect.FloatType():
+            return "0.25", 0.25
         case msgspec.inspect.IntType() as info:
             number = next(bound for bound in (*bounds(info), 1) if bound is not None and bound != field.default)
             return {"duration": format_duration, "bytes": format_bytes}.get(kind.quantity, str)(number), number

@@ -21,6 +21,8 @@ class Inner(Struct):
         (int, "a whole number"),
         (Annotated[int, Meta(ge=1, le=256)], "a whole number, from 1 to 256"),
         (Annotated[int, Meta(gt=0, lt=10)], "a whole number, from 1 to 9"),
+        (float, "a number"),
+        (Annotated[float, Meta(ge=0, le=1)], "a number, from 0 to 1"),
         (Annotated[int, Meta(le=3)], "a whole number, at most 3"),
         (Annotated[Bytes, Meta(ge=0)], 'a size such as "64KiB", "256MiB" or "1GiB", at least 0B'),
         (
