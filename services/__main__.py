@@ -172,9 +172,9 @@ def dead_letters() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
 def dead_letters_list(config: Path | None, data_dir: Path | None, limit: int, **options: Any) -> None:
     """Count them by reason and log group, and list the newest."""
-    from services.operator import dead_letters as letters
     from services.operator.connection import connected
-    from services.operator.dead_letters_selection import selection
+    from services.operator.dead_letters import command as letters
+    from services.operator.dead_letters.selection import selection
 
     originals, as_json = options.pop("originals"), options.pop("as_json")
     wanted = selection(**options, originals=originals)
@@ -194,8 +194,8 @@ def dead_letters_show(
     """Show all of a dead letter or a kept original."""
     if raw and as_json:
         raise click.UsageError("--raw and --json exclude each other")
-    from services.operator import dead_letters as letters
     from services.operator.connection import connected
+    from services.operator.dead_letters import command as letters
 
     with connected(_load(config), data_dir or _default_data_dir()) as client:
         if raw:
@@ -212,9 +212,9 @@ def dead_letters_show(
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 def dead_letters_replay(ids: tuple[str, ...], config: Path | None, data_dir: Path | None, **selectors: Any) -> None:
     """Put dead letters back on their queues."""
-    from services.operator import dead_letters as letters
     from services.operator.connection import connected
-    from services.operator.dead_letters_selection import some
+    from services.operator.dead_letters import command as letters
+    from services.operator.dead_letters.selection import some
 
     wanted = some(ids, **selectors)
     with connected(_load(config), data_dir or _default_data_dir()) as client:
@@ -231,9 +231,9 @@ def dead_letters_replay(ids: tuple[str, ...], config: Path | None, data_dir: Pat
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def dead_letters_discard(ids: tuple[str, ...], config: Path | None, data_dir: Path | None, **options: Any) -> None:
     """Remove them for good. The books keep them as dead-lettered."""
-    from services.operator import dead_letters as letters
     from services.operator.connection import connected
-    from services.operator.dead_letters_selection import some
+    from services.operator.dead_letters import command as letters
+    from services.operator.dead_letters.selection import some
 
     yes = options.pop("yes")
     wanted = some(ids, **options)
@@ -261,8 +261,8 @@ def audit(config: Path | None, data_dir: Path | None, *, as_json: bool, **asked:
 
     It reads the group again. Exit 4 if something is missing, 0 if all is accounted for.
     """
-    from services.operator.audit import Asked
-    from services.operator.audit import audit as compare
+    from services.operator.audit.command import Asked
+    from services.operator.audit.command import audit as compare
 
     compare(_load(config), data_dir or _default_data_dir(), Asked(**asked), as_json=as_json)
 
@@ -278,7 +278,7 @@ def policy(config: Path | None, source: str, principal: str, *, without_metrics:
 
     The reasons, a line for each statement, go to standard error.
     """
-    from services.operator.policy import show
+    from services.operator.policy.command import show
 
     show(_load(config), source=source, principal=principal, metrics=not without_metrics, explain=explain)
 
@@ -292,7 +292,7 @@ def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
 
     It calls AWS, reads no events, changes nothing, and needs neither Redis nor Wazuh.
     """
-    from services.operator.plan import show
+    from services.operator.plan.command import show
 
     show(_load(config), as_json=as_json, metrics=not without_metrics)
 
@@ -327,7 +327,7 @@ def import_ossec(file: Path, state: Path | None, output: Path | None, *, ask_aws
 
     What has no counterpart here is said in comments and on standard error. Exit 4 when something is left to be done.
     """
-    from services.operator.import_ossec import run
+    from services.operator.import_ossec.command import run
 
     run(file, state, ask_aws=ask_aws, ended_after=ended_after, output=output)
 

@@ -9,7 +9,7 @@ import msgspec
 import redis
 
 from services.operator.connection import connected
-from services.operator.dead_letters_text import visible
+from services.operator.dead_letters.text import visible
 from shared import books, dead_letters, keys, levels, queues
 from shared.books import Account, GroupState
 from shared.levels import InForce

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import redis
 
-from services.operator.audit import Asked, audit
+from services.operator.audit.command import Asked, audit
 from shared import books, dead_letters, digests, keys
 from shared.digests import HOUR_MS, MINUTE_MS
 from shared.errors import Incomplete, SettingsError, SourceError, SourceUnreachable
@@ -435,7 +435,7 @@ def test_aws_that_is_busy_is_waited_for(
     put(aws, clock, 10, age_ms=2 * HOUR_MS)
     read(a_reader(aws, client))
     waited: list[float] = []
-    monkeypatch.setattr("services.operator.audit_reading.sleep", waited.append)
+    monkeypatch.setattr("services.operator.audit.reading.sleep", waited.append)
     aws.fail("FilterLogEvents", "ThrottlingException", times=2)
 
     assert audits()["complete"]
@@ -449,7 +449,7 @@ def test_aws_that_is_away_or_refuses_ends_it_with_one_line(
     put(aws, clock, 10, age_ms=2 * HOUR_MS)
     read(a_reader(aws, client))
     client.hset(keys.GROUPS, KEY, msgspec.json.encode(books.GroupState(group=GROUP, source="s")))
-    monkeypatch.setattr("services.operator.audit_reading.sleep", lambda _: None)
+    monkeypatch.setattr("services.operator.audit.reading.sleep", lambda _: None)
     with pytest.raises(SourceUnreachable) as away:
         audits(source_changes={"endpoint_url": "http://127.0.0.1:1"})
     aws.fail("FilterLogEvents", "AccessDeniedException")

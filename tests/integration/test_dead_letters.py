@@ -13,10 +13,10 @@ import structlog
 
 from services.normalizer.normalize import Normalizer
 from services.normalizer.shape import Shaped, Shaper
-from services.operator import dead_letters as commands
-from services.operator import dead_letters_replay
-from services.operator.dead_letters_replay import Replay
-from services.operator.dead_letters_selection import Selection, scan
+from services.operator.dead_letters import command as commands
+from services.operator.dead_letters import replay as dead_letters_replay
+from services.operator.dead_letters.replay import Replay
+from services.operator.dead_letters.selection import Selection, scan
 from shared import codec, dead_letters, keys, queues, store
 from shared.errors import Incomplete, SettingsError
 from shared.messages import DeadLetter, EnrichedBatch, GroupRef, LogEvent, RawBatch

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from services.operator.plan_volume import ASKED_GROUPS, Volumes
+from services.operator.plan.volume import ASKED_GROUPS, Volumes
 from shared.aws.sessions import SourceSession
 from shared.settings.model import Source
 
@@ -65,7 +65,7 @@ def test_after_a_refusal_nobody_is_asked_again(volumes: Volumes, monkeypatch: py
 @pytest.mark.filterwarnings("default")  # of moto's own
 def test_there_is_an_end_to_asking(volumes: Volumes, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call a group is too much for thousands of groups."""
-    monkeypatch.setattr("services.operator.plan_volume.ASKED_GROUPS", 2)
+    monkeypatch.setattr("services.operator.plan.volume.ASKED_GROUPS", 2)
     assert [0.0, 0.0, None] == [volumes.bytes_a_day(name, 0) for name in ("/a", "/b", "/c")]
     assert "of 2 groups only" in volumes.why
     assert 2 < ASKED_GROUPS

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.operator import import_ossec_state, import_ossec_toml
-from services.operator.import_ossec_sources import Imported
-from services.operator.import_ossec_state import Stopped
+from services.operator.import_ossec import state as import_ossec_state
+from services.operator.import_ossec import toml as import_ossec_toml
+from services.operator.import_ossec.sources import Imported
+from services.operator.import_ossec.state import Stopped
 from shared.errors import SettingsError
 from shared.settings.load import load
 

@@ -2,7 +2,7 @@
 
 import redis
 
-from services.operator.dead_letters_selection import Entry
+from services.operator.dead_letters.selection import Entry
 from shared import books, codec, dead_letters, keys
 from shared.messages import DeadLetter, GroupRef, KeptOriginal, LogEvent
 from tests.unit.forwarder.factories import GROUP, an_event

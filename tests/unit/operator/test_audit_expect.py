@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.fetcher import slices, sweeps
-from services.operator import audit_expect
+from services.operator.audit import expect as audit_expect
 from shared.messages import Checkpoint, DeepSweeps, LogEvent
 
 times = st.integers(0, 1_000_000)

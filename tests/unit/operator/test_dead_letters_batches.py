@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from rq.job import JOB_ID_PATTERN
 
-from services.operator.dead_letters_batches import batch, obstacle, pile
+from services.operator.dead_letters.batches import batch, obstacle, pile
 from shared import codec, queues
 from shared.messages import DeadLetter, EnrichedBatch, RawBatch
 from shared.queues import ENRICHED, RAW

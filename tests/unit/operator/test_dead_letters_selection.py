@@ -5,7 +5,7 @@ import time
 import pytest
 import redis
 
-from services.operator.dead_letters_selection import UNREADABLE, Selection, find, scan, selection, some
+from services.operator.dead_letters.selection import UNREADABLE, Selection, find, scan, selection, some
 from shared import keys
 from shared.errors import SettingsError
 from shared.messages import DeadLetter, GroupRef

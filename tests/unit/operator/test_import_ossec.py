@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from services.operator import import_ossec, import_ossec_state, import_ossec_toml
-from services.operator.import_ossec_discard import anchored
-from services.operator.import_ossec_sources import Imported
-from services.operator.import_ossec_state import Stopped
-from services.operator.import_ossec_xml import read
+from services.operator.import_ossec import command as import_ossec
+from services.operator.import_ossec import state as import_ossec_state
+from services.operator.import_ossec import toml as import_ossec_toml
+from services.operator.import_ossec.discard import anchored
+from services.operator.import_ossec.sources import Imported
+from services.operator.import_ossec.state import Stopped
+from services.operator.import_ossec.xml import read
 from shared.errors import Incomplete, SettingsError
 from shared.settings.load import load
 from shared.settings.model import Settings, Source

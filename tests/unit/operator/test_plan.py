@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.operator import plan_calls
-from services.operator.plan_calls import Rate
-from services.operator.plan_found import Found, Look, PlannedGroup
+from services.operator.plan import calls as plan_calls
+from services.operator.plan.calls import Rate
+from services.operator.plan.found import Found, Look, PlannedGroup
 from shared.aws.logs_api import FoundGroup
 from shared.settings.model import Source
 

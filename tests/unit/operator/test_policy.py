@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from services.operator import policy, policy_resources
-from services.operator.policy import document
+from services.operator.policy import command as policy
+from services.operator.policy import resources as policy_resources
+from services.operator.policy.command import document
 from shared.errors import SettingsError
 from shared.settings.load import Loaded
 from shared.settings.log_groups import read

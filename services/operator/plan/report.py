@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.operator.plan_json import COST, Plan
+from services.operator.plan.json import COST, Plan
 
 #: Groups without a source that the text names; the JSON object has all of them.
 SHOWN_UNMATCHED = 20

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from services.operator.dead_letters_selection import Entry
-from services.operator.dead_letters_text import moment
+from services.operator.dead_letters.selection import Entry
+from services.operator.dead_letters.text import moment
 from shared import codec, keys
 from shared.messages import DeadLetter, EnrichedBatch, GroupRef, RawBatch
 from shared.queues import ENRICHED, RAW, Facts

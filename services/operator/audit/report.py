@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from services.operator.audit_compare import Comparison
-from services.operator.audit_kept import Books
-from services.operator.audit_minute import Difference
-from services.operator.dead_letters_text import visible
+from services.operator.audit.compare import Comparison
+from services.operator.audit.kept import Books
+from services.operator.audit.minute import Difference
+from services.operator.dead_letters.text import visible
 from shared.books import ENTRIES
 from shared.messages import GroupRef, LogEvent
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
-from services.operator.plan_found import Found, Look, PlannedGroup
-from services.operator.plan_volume import Volumes
+from services.operator.plan.found import Found, Look, PlannedGroup
+from services.operator.plan.volume import Volumes
 from shared import keys
 from shared.aws import discovery
 from shared.aws.logs_api import FoundGroup, LogsApi

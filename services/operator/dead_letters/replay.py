@@ -10,9 +10,9 @@ import msgspec
 import redis
 from redis.client import Pipeline
 
-from services.operator import dead_letters_batches as batches
-from services.operator.dead_letters_batches import Pile
-from services.operator.dead_letters_selection import Entry
+from services.operator.dead_letters import batches
+from services.operator.dead_letters.batches import Pile
+from services.operator.dead_letters.selection import Entry
 from shared import books, dead_letters, queues
 from shared.queues import ENRICHED, RAW
 

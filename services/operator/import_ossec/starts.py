@@ -9,8 +9,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from services.operator.import_ossec_draft import Draft
-from services.operator.import_ossec_state import GroupPlace, Stopped
+from services.operator.import_ossec.draft import Draft
+from services.operator.import_ossec.state import GroupPlace, Stopped
 from shared.settings.quantities import start_ms
 
 

@@ -6,8 +6,8 @@ import msgspec
 import redis
 from msgspec import Struct
 
-from services.operator.audit_expect import SMALL_BYTES
-from services.operator.dead_letters_selection import Selection, scan
+from services.operator.audit.expect import SMALL_BYTES
+from services.operator.dead_letters.selection import Selection, scan
 from shared import digests, keys, remembered
 from shared.books import ENTRIES, Account
 from shared.digests import HOUR_MS, MINUTE_MS, MINUTES, Digest

@@ -9,10 +9,10 @@ import redis
 from msgspec import structs
 from redis.client import Pipeline
 
-from services.operator import dead_letters_text as text
-from services.operator.dead_letters_overview import Overview
-from services.operator.dead_letters_replay import Replay
-from services.operator.dead_letters_selection import Entry, Selection, find, scan
+from services.operator.dead_letters import text
+from services.operator.dead_letters.overview import Overview
+from services.operator.dead_letters.replay import Replay
+from services.operator.dead_letters.selection import Entry, Selection, find, scan
 from shared import dead_letters, keys
 from shared.errors import Incomplete, SettingsError
 

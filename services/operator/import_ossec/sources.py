@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from services.operator.import_ossec_draft import Draft
-from services.operator.import_ossec_options import draft
-from services.operator.import_ossec_starts import Resumed, rfc_3339, split
-from services.operator.import_ossec_state import GroupPlace, Stopped
-from services.operator.import_ossec_unread import asked
-from services.operator.import_ossec_xml import Element, read, shown
+from services.operator.import_ossec.draft import Draft
+from services.operator.import_ossec.options import draft
+from services.operator.import_ossec.starts import Resumed, rfc_3339, split
+from services.operator.import_ossec.state import GroupPlace, Stopped
+from services.operator.import_ossec.unread import asked
+from services.operator.import_ossec.xml import Element, read, shown
 from shared.errors import SettingsError
 
 SERVICE = "cloudwatchlogs"

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import redis
 from msgspec import Struct
 
-from services.operator import audit_kept
-from services.operator.audit_expect import is_awaited
-from services.operator.audit_kept import Kept
-from services.operator.audit_minute import Cell, Difference, examine
-from services.operator.audit_reading import Reading
+from services.operator.audit import kept as audit_kept
+from services.operator.audit.expect import is_awaited
+from services.operator.audit.kept import Kept
+from services.operator.audit.minute import Cell, Difference, examine
+from services.operator.audit.reading import Reading
 from shared.digests import HOUR_MS, MINUTE_MS, Digest
 from shared.messages import Checkpoint, LogEvent
 

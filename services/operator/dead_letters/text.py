@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.operator.dead_letters_selection import Entry
+from services.operator.dead_letters.selection import Entry
 
 
 def visible(text: str, keep: str = "") -> str:

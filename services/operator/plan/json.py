@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from services.operator import plan_calls
-from services.operator.plan_calls import Rate
-from services.operator.plan_found import Found, PlannedGroup
+from services.operator.plan import calls as plan_calls
+from services.operator.plan.calls import Rate
+from services.operator.plan.found import Found, PlannedGroup
 
 COST = (
     "AWS lists no price for FilterLogEvents and Describe calls. What leaves AWS for a host elsewhere is data transfer, at "

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from services.operator import import_ossec_state, import_ossec_toml
-from services.operator.import_ossec_sources import Imported
-from services.operator.import_ossec_state import GroupPlace, Stopped
+from services.operator.import_ossec import state as import_ossec_state
+from services.operator.import_ossec import toml as import_ossec_toml
+from services.operator.import_ossec.sources import Imported
+from services.operator.import_ossec.state import GroupPlace, Stopped
 from shared.errors import Incomplete, SettingsError
 from shared.settings.quantities import parse_duration
 

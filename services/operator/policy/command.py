@@ -9,8 +9,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from services.operator import policy_statements as statements
-from services.operator.policy_statements import Statement
+from services.operator.policy import statements
+from services.operator.policy.statements import Statement
 from shared.errors import SettingsError
 from shared.settings.load import Loaded, require_sources
 from shared.settings.model import Source

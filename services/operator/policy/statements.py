@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from services.operator import policy_resources as resources
+from services.operator.policy import resources
 from shared.settings.model import Source
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from services.operator.import_ossec_draft import Draft
+from services.operator.import_ossec.draft import Draft
 from shared.settings.written import written
 
 _WIDTH = 110

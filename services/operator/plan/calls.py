@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from services.operator.plan_found import Found, PlannedGroup
+from services.operator.plan.found import Found, PlannedGroup
 from shared.aws.quotas import quota
 from shared.settings.model import Source
 

@@ -6,10 +6,10 @@ import msgspec
 import redis
 from msgspec import Struct, field
 
-from services.operator import audit_kept
-from services.operator.audit_expect import is_awaited, is_left_to_sweep
-from services.operator.audit_kept import KeptMinute
-from services.operator.audit_reading import Reading
+from services.operator.audit import kept as audit_kept
+from services.operator.audit.expect import is_awaited, is_left_to_sweep
+from services.operator.audit.kept import KeptMinute
+from services.operator.audit.reading import Reading
 from shared.digests import MINUTE_MS, Digest, hashed
 from shared.messages import LogEvent
 

@@ -6,9 +6,9 @@ No secret is read out of the file: of access_key and secret_key it is only seen 
 import re
 from collections.abc import Callable, Mapping
 
-from services.operator.import_ossec_discard import discard
-from services.operator.import_ossec_draft import Draft, keep_what_loads, name_of
-from services.operator.import_ossec_xml import Element, shown
+from services.operator.import_ossec.discard import discard
+from services.operator.import_ossec.draft import Draft, keep_what_loads, name_of
+from services.operator.import_ossec.xml import Element, shown
 from shared.settings.quantities import format_duration
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from services.operator.import_ossec_xml import shown
+from services.operator.import_ossec.xml import shown
 from shared.settings.checks import check
 from shared.settings.convert import convert
 from shared.settings.faults import Faults

@@ -2,9 +2,12 @@
 
 from statistics import median
 
-from services.operator import plan_calls, plan_groups, plan_json, plan_report
-from services.operator.plan_groups import Place
-from services.operator.plan_volume import Volumes
+from services.operator.plan import calls as plan_calls
+from services.operator.plan import groups as plan_groups
+from services.operator.plan import json as plan_json
+from services.operator.plan import report as plan_report
+from services.operator.plan.groups import Place
+from services.operator.plan.volume import Volumes
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
 from shared.errors import Incomplete

@@ -2,8 +2,8 @@
 
 import re
 
-from services.operator.import_ossec_draft import Draft
-from services.operator.import_ossec_xml import Element
+from services.operator.import_ossec.draft import Draft
+from services.operator.import_ossec.xml import Element
 
 _FLAGS = re.compile(r"\(\?[aiLmsux]+\)")
 

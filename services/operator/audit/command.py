@@ -5,11 +5,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from services.operator import audit_compare, audit_kept, audit_report, audit_target
-from services.operator.audit_compare import Comparison
-from services.operator.audit_reading import Reading
-from services.operator.audit_report import NotAudited, Report, moment
-from services.operator.audit_target import Target
+from services.operator.audit import compare as audit_compare
+from services.operator.audit import kept as audit_kept
+from services.operator.audit import report as audit_report
+from services.operator.audit import target as audit_target
+from services.operator.audit.compare import Comparison
+from services.operator.audit.reading import Reading
+from services.operator.audit.report import NotAudited, Report, moment
+from services.operator.audit.target import Target
 from services.operator.connection import connected
 from shared import digests, keys
 from shared.aws.metrics import incoming_events

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from services.operator.import_ossec_draft import Draft
-from services.operator.import_ossec_state import GroupPlace, Stopped
+from services.operator.import_ossec.draft import Draft
+from services.operator.import_ossec.state import GroupPlace, Stopped
 from shared.aws.faults import CALL_ERRORS, translate
 from shared.aws.quotas import quota
 from shared.aws.sessions import SourceSession

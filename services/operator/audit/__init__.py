@@ -1,0 +1,1 @@
+"""`cwpipe audit`: a second read of a range, compared with what the fetcher committed."""

@@ -1,0 +1,1 @@
+"""`cwpipe dead-letters`: what was not delivered, shown, put back, or given up."""

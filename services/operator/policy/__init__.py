@@ -1,0 +1,1 @@
+"""`cwpipe policy`: the least that a configuration needs to be allowed."""
