@@ -64,6 +64,10 @@ class GroupState(msgspec.Struct, frozen=True, kw_only=True):
     """0: events later than the late window are not looked for."""
     retention_days: int = 0
     """After so many days CloudWatch deletes events; 0: never, or not known."""
+    came_ms: int = 0
+    """When it last had something new, or was first looked at; 0: not known."""
+    silent_after_ms: int = 0
+    """A group that has nothing new for so long is at risk; 0: none is."""
 
 
 def record(pipe: Pipeline, group_key: str, entries: Mapping[Entry, int]) -> None:

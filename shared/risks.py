@@ -14,7 +14,12 @@ def risks(state: GroupState, now_ms: int) -> list[str]:
     """Return a sentence for each risk of the group, in which nothing changes but what is to be done, and how soon."""
     if state.gone:
         return []
-    return [text for text in (late(state), expiring(state, now_ms)) if text]
+    return [text for text in by_kind(state, now_ms).values() if text]
+
+
+def by_kind(state: GroupState, now_ms: int) -> dict[str, str]:
+    """Return the same by what it is about: a word that does not change, for rules that wait for it."""
+    return {"late": late(state), "expiring": expiring(state, now_ms), "silent": silent(state, now_ms)}
 
 
 def late(state: GroupState) -> str:
@@ -41,6 +46,16 @@ def expiring(state: GroupState, now_ms: int) -> str:
     return (
         f"CloudWatch deletes events that were not read yet {how_soon}: it keeps them for {state.retention_days} days, "
         "and reading lags that far behind; see to what slows it, or lengthen the retention of the group"
+    )
+
+
+def silent(state: GroupState, now_ms: int) -> str:
+    """Return that nothing comes from the group any more, where its source wants to know; or nothing."""
+    if not state.silent_after_ms or not state.came_ms or now_ms - state.came_ms < state.silent_after_ms:
+        return ""
+    return (
+        f"nothing new has come for {format_duration(state.silent_after_ms)} or longer: see whether what logs there still runs, "
+        f"or lengthen silent_after of source {state.source}"
     )
 
 

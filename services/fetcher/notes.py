@@ -31,7 +31,10 @@ class GroupNotes:
         self._lock = threading.Lock()
         self._written_at = 0.0
         self._fault = ""
-        self._read_ms = self._last_read_ms()
+        told = self._told()
+        self._read_ms = told.read_ms if told is not None else 0
+        self._came_ms = (told.came_ms if told is not None else 0) or now_ms()
+        self._brought = 0
         self._known: set[str] = set()
         self._ended = False
 
@@ -53,13 +56,13 @@ class GroupNotes:
             if gone:
                 self._store(replace(self._state(), fault="", gone=True))
 
-    def _last_read_ms(self) -> int:
+    def _told(self) -> GroupState | None:
         """Return what was told of the group before this process began."""
         try:
             told = self._client.hget(keys.GROUPS, self._reader.key)
         except redis.RedisError:
-            return 0
-        return msgspec.json.decode(told, type=GroupState).read_ms if isinstance(told, bytes) else 0
+            return None
+        return msgspec.json.decode(told, type=GroupState) if isinstance(told, bytes) else None
 
     def _write(self) -> None:
         with self._lock:
@@ -72,6 +75,8 @@ class GroupNotes:
 
     def _state(self) -> GroupState:
         source = self._reader.source
+        if self._reader.brought != self._brought:
+            self._brought, self._came_ms = self._reader.brought, now_ms()
         return GroupState(
             group=self._reader.group,
             source=source.name,
@@ -83,6 +88,8 @@ class GroupNotes:
             late_window_ms=source.late_window,
             sweep_window_ms=source.sweep_window if sweeps.is_on(source) else 0,
             retention_days=self._retention_days(),
+            came_ms=self._came_ms,
+            silent_after_ms=source.silent_after,
         )
 
     def _store(self, state: GroupState) -> None:
@@ -93,10 +100,11 @@ class GroupNotes:
 
     def _warn(self, state: GroupState) -> None:
         """Say what is about to go wrong, once for as long as it lasts."""
-        found = {"late": risks.late(state), "expiring": risks.expiring(state, now_ms())}
+        found = risks.by_kind(state, now_ms())
         for kind, text in found.items():
             if text and kind not in self._known:
-                log.warning("a risk to events", group=state.group.log_group, region=state.group.region, why=text)
+                place = {"group": state.group.log_group, "region": state.group.region}
+                log.warning("a risk to events", risk=kind, **place, why=text)
         self._known = {kind for kind, text in found.items() if text}
 
 

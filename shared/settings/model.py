@@ -193,6 +193,15 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description='Time between two deep sweeps, each of which reads sweep_window and sweep_interval again. "0s": none.',
         ),
     ] = 21_600_000
+    silent_after: Annotated[
+        Duration,
+        Meta(
+            ge=0,
+            le=366 * 86_400_000,
+            description="A group that brings nothing new for so long is reported, in `status` and the log: its source may "
+            'have stopped. "0s": none is.',
+        ),
+    ] = 0
     format: Annotated[
         Format,
         Meta(

@@ -91,6 +91,20 @@ def test_once_reads_all_there_is_and_ends(aws: CloudWatch, client: redis.Redis, 
     assert ["", ""] == [state(client, group).fault for group in ("/app/a", "/app/b")]
 
 
+def test_when_something_last_came_is_remembered_over_restarts(
+    aws: CloudWatch, client: redis.Redis, redis_url: str
+) -> None:
+    """A group that fell silent while no fetcher ran is silent all the same."""
+    came: list[int] = []
+    for more in (1, 0, 1):
+        aws.put(REGION, "/app", "s", [(aws.now_ms(), f"{n} of {len(came)}") for n in range(more)])
+        fetch_once(redis_url, a_source(aws, silent_after=60_000))
+        came.append(state(client, "/app").came_ms)
+
+    assert 0 < came[0] == came[1] < came[2]
+    assert 60_000 == state(client, "/app").silent_after_ms
+
+
 def test_once_counts_every_call_in_redis(aws: CloudWatch, client: redis.Redis, redis_url: str) -> None:
     """The summary of a run says how many it made."""
     aws.put(REGION, "/app", "s", [(aws.now_ms(), "x")])

@@ -6,7 +6,7 @@ import pytest
 
 from shared.books import GroupState
 from shared.messages import GroupRef
-from shared.risks import enough, expiring, late, pointless, risks
+from shared.risks import by_kind, enough, expiring, late, pointless, risks, silent
 from shared.settings.model import Source
 from shared.settings.quantities import parse_duration
 
@@ -93,3 +93,17 @@ def test_looking_further_back_than_events_are_kept_is_pointless(
 
     assert pointless(source, days).startswith(said)
     assert bool(said) == bool(pointless(source, days))
+
+
+def test_a_group_that_is_silent_for_too_long_is_said_where_its_source_wants_to_know() -> None:
+    """Many groups are quiet by nature: nobody is told unasked."""
+    quiet = {"came_ms": NOW_MS - 2 * HOUR_MS}
+
+    assert "nothing new has come for 2h or longer" in silent(a_state(**quiet, silent_after_ms=2 * HOUR_MS), NOW_MS)
+    assert "" == silent(a_state(**quiet, silent_after_ms=2 * HOUR_MS + 1), NOW_MS)
+    assert "" == silent(a_state(**quiet), NOW_MS)
+    assert "" == silent(a_state(silent_after_ms=1), NOW_MS)
+
+
+def test_each_risk_has_a_word_that_rules_can_wait_for() -> None:
+    assert {"late", "expiring", "silent"} == set(by_kind(a_state(), NOW_MS))
