@@ -10,6 +10,8 @@ from functools import partial
 import redis
 import structlog
 
+from services.fetcher.backfill import BackfillReader
+from services.fetcher.backfill_task import BackfillTask
 from services.fetcher.budget import ByteBudget
 from services.fetcher.fetch import GroupReader, now_ms
 from services.fetcher.notes import GroupNotes, note_gone
@@ -176,22 +178,26 @@ class DiscoveryTask:
         return delay
 
     def _reader(self, group: FoundGroup) -> "GroupTask":
+        fetching, found = self._fetching, discovery.reference(group, self._region)
         reader = GroupReader(
-            discovery.reference(group, self._region),
+            found,
             self._source,
             self._api,
-            self._fetching.queue,
-            start_ms=start_of(self._source, group, self._fetching.first_start_ms, now_ms()),
-            audit_window_ms=self._fetching.audit_window_ms,
+            fetching.queue,
+            start_ms=start_of(self._source, group, fetching.first_start_ms, now_ms()),
+            audit_window_ms=fetching.audit_window_ms,
         )
-        return GroupTask(self._fetching, reader, f"group {group.name}, {self._what}")
+        past = BackfillReader(found, self._source, self._api, fetching.queue, audit_window_ms=fetching.audit_window_ms)
+        return GroupTask(fetching, reader, past, f"group {group.name}, {self._what}")
 
 
 class GroupTask:
     """Reads one group, poll after poll."""
 
-    def __init__(self, fetching: Fetching, reader: GroupReader, what: str) -> None:
+    def __init__(self, fetching: Fetching, reader: GroupReader, past: BackfillReader, what: str) -> None:
         self.group = reader.group
+        self.is_idle = False
+        """The last round came to its end: backfills of the group may be read until the next."""
         self._fetching = fetching
         self._reader = reader
         self._patience = Patience(once=fetching.once)
@@ -199,10 +205,12 @@ class GroupTask:
         self._retired = False
         self._notes = GroupNotes(fetching.client, reader, lambda: fetching.retention_days.get(reader.key, 0))
         self._notes.write("")
+        self._backfill = BackfillTask(fetching, past, lambda: self.is_idle, f"backfill of {what}")
 
     def retire(self, *, gone: bool = False) -> None:
         """Leave the group alone from now on: it is gone, or another source's."""
         self._retired = True
+        self._backfill.retire()
         self._fetching.fault(self._what, "")
         self._notes.end(gone=gone)
 
@@ -215,6 +223,9 @@ class GroupTask:
                 self._notes.refresh()
                 return PAUSED_SECONDS
             more = self._reader.poll(PAGES_A_TURN, self._fetching.may_go_on, once=self._fetching.once)
+            self.is_idle = not more
+            if self.is_idle:
+                (self._backfill.say_waiting if self._fetching.once else self._backfill.look)()
         except SourceError as error:
             if self._reader.pages > pages_before and not isinstance(error, TokenRefused):
                 self._patience.succeeded()  # throttled after some pages, it must not wait ever longer between them
@@ -234,6 +245,7 @@ class GroupTask:
         return None if self._fetching.once else self._reader.source.poll_interval / 1000
 
     def _failed(self, error: SourceError) -> float | None:
+        self.is_idle = False
         delay = self._patience.failed(error)
         if error.lasting or delay is None or delay > SHORT_SECONDS:
             self._fetching.fault(self._what, str(error))

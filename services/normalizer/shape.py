@@ -6,7 +6,7 @@ from services.normalizer import datagrams, json_object, predecode, wire
 from services.normalizer.datagrams import Shaped
 from services.normalizer.families.family import EventChannel, Findings, Shape
 from services.normalizer.json_object import ABSENT
-from services.normalizer.location import DEFAULT, PLAIN
+from services.normalizer.location import BACKFILL, DEFAULT, PLAIN
 from services.normalizer.origin import Origin, origin_of
 from services.normalizer.recognise import Recogniser, record_of
 from services.normalizer.restore import lines, wrappers
@@ -20,15 +20,15 @@ __all__ = ["DISCARDED", "Shaped", "Shaper"]
 
 DISCARDED = Shaped(())
 
-_RAW_HEADER = wire.header(PLAIN)
-
 
 class Shaper:
     """Shapes the events of one group by the settings of its source. Does not block."""
 
-    def __init__(self, group: GroupRef, source: Source) -> None:
-        """Raise SettingsError when a rule of `source` cannot be compiled."""
+    def __init__(self, group: GroupRef, source: Source, *, backfill: bool = False) -> None:
+        """Raise SettingsError when a rule of `source` cannot be compiled. `backfill`: the events say that one read them."""
         self._group = group
+        self._backfill = backfill
+        self._raw_header = wire.header(BACKFILL if backfill else PLAIN)
         self._template = source.location
         self._latest_stream: str | None = None
         self._latest_origin: Origin
@@ -39,7 +39,7 @@ class Shaper:
     def _form_of(self, source: Source) -> Callable[[LogEvent, bytes], Shaped]:
         """Decide what every event of the group goes through."""
         if source.format == "raw":
-            return _raw
+            return self._raw
         if source.format == "text":
             return self._as_logged
         if source.format == "json":
@@ -138,13 +138,14 @@ class Shaper:
         """Return the origin of the event's stream, which often is that of the event before."""
         stream = event.log_stream
         if stream != self._latest_stream:
-            if self._template == DEFAULT:  # left out, since a shorter key is found in less time
+            if self._backfill:
+                self._latest_origin = origin_of(self._group, stream, self._template, backfill=True)
+            elif self._template == DEFAULT:  # left out, since a shorter key is found in less time
                 self._latest_origin = origin_of(self._group, stream)
             else:
                 self._latest_origin = origin_of(self._group, stream, self._template)
             self._latest_stream = stream
         return self._latest_origin
 
-
-def _raw(event: LogEvent, log: bytes) -> Shaped:
-    return datagrams.of_text(_RAW_HEADER, log, event)
+    def _raw(self, event: LogEvent, log: bytes) -> Shaped:
+        return datagrams.of_text(self._raw_header, log, event)
