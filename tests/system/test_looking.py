@@ -10,7 +10,10 @@ import pytest
 from tests.system.command import CWPIPE, Done
 from tests.system.host import Host, numbered, soon
 
-COMMANDS = ("audit", "check", "dead-letters", "demo", "fetcher", "forwarder", "normalizer", "run", "settings", "status")
+COMMANDS = (
+    *("audit", "backfill", "check", "dead-letters", "demo", "fetcher", "forwarder", "normalizer", "run", "settings"),
+    "status",
+)
 SECRET = "hunter2-is-secret"
 
 
