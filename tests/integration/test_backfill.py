@@ -7,12 +7,13 @@ from contextlib import suppress
 import pytest
 import redis
 
-from services.fetcher import backfill_task
+from services.fetcher import backfill_steps, backfill_task
 from services.fetcher.backfill import Interrupted
 from services.operator import audit_compare
 from services.operator.audit_reading import Reading
-from shared import backfills, digests, keys
+from shared import digests, keys
 from shared.errors import TokenRefused
+from shared.messages import Backfill
 from tests.eventually import eventually
 from tests.standins.cloudwatch import CloudWatch
 from tests.standins.cloudwatch_contents import Paging
@@ -134,7 +135,9 @@ def test_a_crash_at_any_commit_neither_loses_nor_repeats(
     ids = put(aws, FROM_MS, 45, 100)
     ask(client, FROM_MS, NOW_MS, start_ms=START_MS)
     reader = a_backfiller(aws, client)
-    trouble_commits(client, deque([*["none"] * commit, trouble]))
+    none: CommitTrouble = "none"
+    troubles = [none] * commit + [trouble]
+    trouble_commits(client, deque(troubles))
     for _ in range(10):
         with suppress(redis.RedisError, Interrupted):
             reader.read_page()
@@ -182,6 +185,26 @@ def test_a_token_that_is_refused_costs_neither_loss_nor_a_repeat(
     assert set() == twice(client)
 
 
+def test_a_refused_token_repeats_nothing_of_what_is_wanted_once_more(
+    aws: CloudWatch, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once more is not three times: by the margin alone, without the last page's worth of ids."""
+    monkeypatch.setattr(backfill_steps, "PAGE_IDS", 1)
+    ids = put(aws, FROM_MS, 60, 100)
+    reader = a_backfiller(aws, client)
+    for name in ("first", "again"):
+        ask(client, FROM_MS, NOW_MS, start_ms=START_MS, name=name, again=name == "again")
+        for _ in range(4):
+            reader.read_page()
+        aws.paging = Paging(page_events=10, token_life_ms=0)
+        with pytest.raises(TokenRefused):
+            reader.read_page()
+        aws.paging = Paging(page_events=10)
+        read_all(reader)
+
+    assert [*ids, *ids] == past(client)
+
+
 def test_what_a_cancelled_one_left_is_read_by_the_next_and_nothing_twice(aws: CloudWatch, client: redis.Redis) -> None:
     """Its last page is in the middle of a second."""
     ids = put(aws, FROM_MS, 100, 300)
@@ -213,7 +236,7 @@ def test_a_cancellation_while_a_page_is_read_wins(aws: CloudWatch, client: redis
     reader.read_page()
     page = reader._page
 
-    def cancelled_meanwhile(one: backfills.Backfill) -> object:
+    def cancelled_meanwhile(one: Backfill) -> object:
         answer = page(one)
         cancel(client, "b1")
         return answer

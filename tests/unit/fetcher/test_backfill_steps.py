@@ -1,5 +1,6 @@
 """What a page of a backfill moves: every history of pages, refusals and cancellations reads all of it, once."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -134,12 +135,22 @@ steps = st.sampled_from(["read", "read", "refuse", "cancel"]) | st.tuples(moment
 
 
 @settings(max_examples=300, deadline=None)
-@given(times=st.lists(moments, max_size=60), page=st.integers(1, 9), history=st.lists(steps, max_size=40))
+@given(
+    times=st.lists(moments, max_size=60),
+    page=st.integers(1, 9),
+    history=st.lists(steps, max_size=40),
+    page_ids=st.sampled_from([1, backfill_steps.PAGE_IDS]),
+)
 def test_whatever_is_asked_refused_and_cancelled_all_is_delivered_once(
-    times: list[int], page: int, history: list[str | tuple[int, int]]
+    times: list[int], page: int, history: list[str | tuple[int, int]], page_ids: int
 ) -> None:
-    """In the end everything was asked for; nothing was there twice."""
-    model = Model(times, page)
+    """In the end everything was asked for; nothing was there twice. The margin alone does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backfill_steps, "PAGE_IDS", page_ids)
+        _check_history(Model(times, page), history)
+
+
+def _check_history(model: Model, history: list[str | tuple[int, int]]) -> None:
     for step in history:
         if isinstance(step, tuple):
             model.ask(min(step), max(step))

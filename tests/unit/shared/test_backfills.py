@@ -1,10 +1,12 @@
 """Ranges of time, and what is shown of a backfill."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shared import backfills
 from shared.backfill_progress import progress
@@ -50,11 +52,11 @@ def test_ids_survive_being_packed() -> None:
     ],
 )
 def test_progress_is_of_the_time_range_over_all_parts(
-    changes: dict[str, object], expected: tuple[float, float, float | None]
+    changes: dict[str, Any], expected: tuple[float, float, float | None]
 ) -> None:
     """Two parts of a hundred milliseconds, begun a minute ago."""
     parts = (BackfillPart(from_ms=100, to_ms=199), BackfillPart(from_ms=300, to_ms=399))
-    one = Backfill(**({"backfill_id": "b", "parts": parts, "asked_ms": 0, "started_ms": 1_000} | changes))
+    one = replace(Backfill(backfill_id="b", parts=parts, asked_ms=0, started_ms=1_000), **changes)
     found = progress(one, 61_000)
 
     assert expected == (found.percent, found.pages_a_minute, found.left_seconds)
