@@ -6,12 +6,14 @@ is committed never undo one another.
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 import msgspec
 import redis
 from msgspec import Struct
 
 from shared import keys
+from shared.errors import PoisonMessage
 from shared.messages import Backfill, Backfills, TimeRange
 
 STATE = "state"
@@ -31,31 +33,38 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 def read(client: redis.Redis, group_key: str) -> Stored:
-    """Return what is known of the backfills of a group. Blocks on Redis."""
+    """Return what is known of the backfills of a group. Blocks on Redis; raises PoisonMessage when it is no such thing."""
     raw, ids = client.hmget(keys.backfills(group_key), [STATE, IDS])
-    state = _decoder.decode(raw) if raw is not None else Backfills()
-    return Stored(state=state, raw=raw, ids=_unpacked(ids or b""))  # type: ignore[arg-type]
+    return Stored(state=_decoded(raw), raw=raw, ids=_unpacked(ids or b""))  # type: ignore[arg-type]
 
 
 def read_states(client: redis.Redis, group_keys: Iterable[str]) -> dict[str, Backfills]:
-    """Return the backfills of those groups that have any, by group key. Blocks on Redis."""
+    """Return the backfills of those groups that have any that can be read, by group key. Blocks on Redis."""
     wanted = list(group_keys)
     with client.pipeline(transaction=False) as pipe:
         for group_key in wanted:
             pipe.hget(keys.backfills(group_key), STATE)
         rows = pipe.execute()
-    return {name: _decoder.decode(raw) for name, raw in zip(wanted, rows, strict=True) if raw is not None}
+    found = {}
+    for name, raw in zip(wanted, rows, strict=True):
+        with suppress(PoisonMessage):
+            if raw is not None:
+                found[name] = _decoded(raw)
+    return found
 
 
 def change(client: redis.Redis, group_key: str, change: Callable[[Backfills], Backfills]) -> Backfills:
-    """Write what `change` makes of the backfills of a group, and return it; `change` may be called more than once."""
+    """Write what `change` makes of the backfills of a group, and return it; `change` may be called more than once.
+
+    Blocks on Redis; raises PoisonMessage when what is there is no such thing.
+    """
     name = keys.backfills(group_key)
     while True:
         with client.pipeline() as pipe:
             try:
                 pipe.watch(name)  # type: ignore[no-untyped-call]
                 raw = pipe.hget(name, STATE)
-                after = change(_decoder.decode(raw) if raw is not None else Backfills())
+                after = change(_decoded(raw))  # type: ignore[arg-type]
                 pipe.multi()
                 pipe.hset(name, STATE, msgspec.json.encode(after))
                 pipe.execute()
@@ -119,7 +128,17 @@ def holding(ranges: Iterable[TimeRange], timestamp_ms: int) -> TimeRange | None:
     return next((one for one in ranges if one.from_ms <= timestamp_ms <= one.to_ms), None)
 
 
+def _decoded(raw: bytes | None) -> Backfills:
+    try:
+        return _decoder.decode(raw) if raw is not None else Backfills()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise PoisonMessage(f"what Redis holds of the backfills of a group cannot be read: {error}") from None
+
+
 def _unpacked(data: bytes) -> dict[int, int]:
     numbers = array("Q")
-    numbers.frombytes(data)
-    return dict(zip(numbers[::2], numbers[1::2], strict=True))
+    try:
+        numbers.frombytes(data)
+        return dict(zip(numbers[::2], numbers[1::2], strict=True))
+    except ValueError as error:
+        raise PoisonMessage(f"what Redis holds of the ids of a backfill cannot be read: {error}") from None

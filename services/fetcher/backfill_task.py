@@ -11,7 +11,7 @@ from services.fetcher.backfill import BackfillReader, Interrupted
 from services.fetcher.patience import Patience
 from services.fetcher.schedule import Schedule
 from shared import queues
-from shared.errors import SourceError, TokenRefused
+from shared.errors import PoisonMessage, SourceError, TokenRefused
 
 #: A backfill waits while so many batches are on their way: what happens now must not queue behind the past.
 MAX_BATCHES = 16
@@ -53,14 +53,14 @@ class BackfillTask:
     def look(self) -> None:
         """Have it read if something was asked for. Blocks on Redis; raises redis.RedisError."""
         with self._lock:
-            if self._scheduled or self._retired or not self._reader.is_wanted():
+            if self._scheduled or self._retired or not self._is_wanted():
                 return
             self._scheduled = True
         self._fetching.schedule.add(self)
 
     def say_waiting(self) -> None:
         """Say that something was asked for which this fetcher leaves alone. Blocks on Redis."""
-        if self._reader.is_wanted():
+        if self._is_wanted():
             log.warning(
                 "a backfill waits, which --once does not read: `cwpipe run` or `cwpipe fetcher` do", what=self._what
             )
@@ -99,6 +99,16 @@ class BackfillTask:
         self._fault = ""
         return 0.0
 
+    def _is_wanted(self) -> bool:
+        """Say whether something was asked for. What cannot be read there is no reason for the tail to stop."""
+        try:
+            return self._reader.is_wanted()
+        except PoisonMessage as error:
+            if self._fault != str(error):
+                self._fault = str(error)
+                log.error("a backfill cannot be read", what=self._what, why=self._fault)
+            return False
+
     def _are_many_queued(self) -> bool:
         return sum(queues.outstanding(self._fetching.client).values()) >= MAX_BATCHES
 
@@ -112,5 +122,5 @@ class BackfillTask:
     def _note(self) -> None:
         try:
             self._reader.note_fault(self._fault)
-        except redis.RedisError as error:
+        except (redis.RedisError, PoisonMessage) as error:
             log.debug("fault not noted", what=self._what, error=str(error))

@@ -332,6 +332,20 @@ def test_a_backfill_waits_while_batches_are_on_their_way(
     assert 30 == len(past(client))
 
 
+@pytest.mark.parametrize("spoiled", [{"state": "{"}, {"state": '{"kind":"backfills.v9"}'}, {"ids": "seven b"}])
+def test_a_spoiled_state_does_not_stop_the_tail(aws: CloudWatch, client: redis.Redis, spoiled: dict[str, str]) -> None:
+    """Whoever can write to Redis may write nonsense there, and so may a later release."""
+    put(aws, START_MS, 5)
+    ask(client, FROM_MS, START_MS - 1, start_ms=START_MS)
+    client.hset(keys.backfills(KEY), mapping=spoiled)  # type: ignore[arg-type]
+    with AtWork(client, a_source(aws, only_logs_after="2027-01-15T06:00:12.345Z")) as work:
+        eventually(lambda: 5 == len(events(client)))
+        more = put(aws, NOW_MS - 1_000, 1, what="more")
+        eventually(lambda: more[0] in {event.event_id for event in events(client)})
+
+        assert {} == work.faults
+
+
 def test_once_leaves_a_backfill_alone(aws: CloudWatch, client: redis.Redis) -> None:
     """It is about what there is now; the request stays."""
     put(aws, FROM_MS, 30)
