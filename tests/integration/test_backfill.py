@@ -301,6 +301,23 @@ def test_a_tail_that_is_behind_goes_first(aws: CloudWatch, client: redis.Redis) 
     assert set() == twice(client)
 
 
+def test_a_tail_that_is_due_waits_for_one_page_at_most(aws: CloudWatch, client: redis.Redis) -> None:
+    """With one thread, and pages that take longer than the tail's interval, they take turns."""
+    put(aws, FROM_MS, 200)
+    aws.delay("FilterLogEvents", 0.06)
+    source = a_source(aws, only_logs_after="2027-01-15T06:00:12.345Z", poll_interval=20, discovery_interval=60_000)
+    with AtWork(client, source, threads=1):
+        eventually(lambda: client.exists(keys.checkpoint(KEY)))
+        ask(client, FROM_MS, START_MS - 1, start_ms=START_MS)
+        eventually(lambda: "done" == found(client).state)
+    reads = [call for call in aws.calls if call.operation == "FilterLogEvents"]
+    is_past = [int(call.parameters["endTime"]) < START_MS for call in reads]
+    first, last = is_past.index(True), len(is_past) - is_past[::-1].index(True)
+
+    assert 20 == is_past.count(True)
+    assert [] == [at for at in range(first, last - 1) if is_past[at] and is_past[at + 1]]
+
+
 def test_a_backfill_waits_while_the_tail_cannot_be_read(aws: CloudWatch, client: redis.Redis) -> None:
     """Whoever cannot read what happens now does not spend calls on the past; then both are read."""
     put(aws, FROM_MS, 30)
