@@ -267,6 +267,70 @@ def audit(config: Path | None, data_dir: Path | None, *, as_json: bool, **asked:
     compare(_load(config), data_dir or _default_data_dir(), Asked(**asked), as_json=as_json)
 
 
+@cli.group(context_settings=CONTEXT, invoke_without_command=True)
+@_config_option
+@_data_dir_option
+@click.option("--group", default="", metavar="NAME", help="The log group, by its exact name.")
+@click.option("--from", "begin", default="", metavar="T", help="A date, an RFC 3339 time, or an age such as 30d.")
+@click.option("--to", "end", default="", metavar="T", help="The same, and itself not read; 0s is now.")
+@click.option("--region", default="", metavar="REGION", help="Its region, where its source has several.")
+@click.option("--source", default="", metavar="NAME", help="Its source, instead of the first that matches.")
+@click.option("--again", is_flag=True, help="Deliver once more what a backfill delivered before.")
+@click.pass_context
+def backfill(
+    context: click.Context, /, config: Path | None, data_dir: Path | None, *, again: bool, **asked: str
+) -> None:
+    """Read a past range of a log group beside the live tail.
+
+    It asks for --group, --from and --to. Fetchers that run read it while the tail has nothing to do, each event once. What
+    the tail delivers is not read again.
+    """
+    missing = [f"--{name}" for name, key in (("group", "group"), ("from", "begin"), ("to", "end")) if not asked[key]]
+    if context.invoked_subcommand:
+        if again or any(asked.values()):
+            raise click.UsageError(
+                f"`backfill {context.invoked_subcommand}` takes none of the options that ask for one"
+            )
+        return
+    if missing:
+        raise click.UsageError(f"{', '.join(missing)} missing: what is to be read? See also `list` and `cancel`")
+    from services.operator.backfill.command import Asked, ask
+
+    ask(_load(config), data_dir or _default_data_dir(), Asked(**asked), again=again)
+
+
+@backfill.command("list")
+@_config_option
+@_data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of text.")
+@click.pass_context
+def backfill_list(context: click.Context, config: Path | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Show the backfills asked for, with their progress."""
+    from services.operator.backfill.command import show_list
+
+    config, data_dir = _given(context, config, data_dir)
+    show_list(_load(config), data_dir or _default_data_dir(), as_json=as_json)
+
+
+@backfill.command("cancel")
+@click.argument("backfill_id", metavar="ID")
+@_config_option
+@_data_dir_option
+@click.pass_context
+def backfill_cancel(context: click.Context, backfill_id: str, config: Path | None, data_dir: Path | None) -> None:
+    """Have a backfill read no further. What it read is delivered."""
+    from services.operator.backfill.command import cancel
+
+    config, data_dir = _given(context, config, data_dir)
+    cancel(_load(config), data_dir or _default_data_dir(), backfill_id)
+
+
+def _given(context: click.Context, config: Path | None, data_dir: Path | None) -> tuple[Path | None, Path | None]:
+    """Return both options, from before the name of the subcommand where they are not behind it."""
+    before: dict[str, Any] = context.parent.params if context.parent else {}
+    return config or before.get("config"), data_dir or before.get("data_dir")
+
+
 @cli.command()
 @_config_option
 @click.option("--source", default="", metavar="NAME", help="For this source alone.")

@@ -82,6 +82,10 @@ class Keeper:
         """
         if not self._marked:
             self._mark(pipe, sequence, start_ms, now_ms)
+        self.add(pipe, fresh, now_ms)
+
+    def add(self, pipe: Pipeline, fresh: Iterable[tuple[LogEvent, int]], now_ms: int) -> None:
+        """Add events, each with its hash, within the transaction in `pipe`; the mark stays as it is."""
         for hour, cells in _by_hour(fresh).items():
             left_ms = (hour + 1) * HOUR_MS + self._window_ms - now_ms
             if left_ms <= 0 or hour * HOUR_MS > now_ms + AHEAD_MS + HOUR_MS:
@@ -120,6 +124,12 @@ def decode(hour: int, row: Mapping[bytes, bytes]) -> dict[int, Digest]:
         for name, count in row.items()
         if name.isdigit()
     }
+
+
+def extended(mark: Mark, from_ms: int) -> Mark:
+    """Return the mark of a group of which all from `from_ms` on is in digests now, in whole minutes; it only goes back."""
+    whole_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS
+    return msgspec.structs.replace(mark, from_ms=min(mark.from_ms, whole_ms))
 
 
 def _by_hour(fresh: Iterable[tuple[LogEvent, int]]) -> dict[int, dict[int, tuple[int, int]]]:

@@ -7,6 +7,8 @@
     cwpipe:checkpoint:<group key>    string   JSON Checkpoint                                                for ever
     cwpipe:seen:<group key>          hash     remembered event ids, see services/fetcher/seen.py             fields: until swept,
                                                                                                              late ones for longer
+    cwpipe:backfills:<group key>     hash     "state" -> JSON Backfills, "ids" -> events that its pages may     for ever
+                                              bring again, see services/fetcher/backfill_steps.py
     cwpipe:payload:<queue>:<batch>   string   the batch; its existence means "not done yet"                  until done
     cwpipe:facts:<queue>             hash     batch id -> JSON Facts, to give the batch a job again          until done
     cwpipe:progress:<batch>          string   datagrams of the batch confirmed by the receiver               until done
@@ -71,6 +73,10 @@ def checkpoint(group_key: str) -> str:
 
 def seen(group_key: str) -> str:
     return f"cwpipe:seen:{group_key}"
+
+
+def backfills(group_key: str) -> str:
+    return f"cwpipe:backfills:{group_key}"
 
 
 def books(group_key: str) -> str:

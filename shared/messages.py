@@ -5,6 +5,8 @@ Unknown fields are ignored on purpose, so that an older worker survives a rollin
 Times are integer milliseconds since 1970 UTC, as CloudWatch Logs counts them.
 """
 
+from typing import Literal
+
 from msgspec import Struct, field
 
 
@@ -34,6 +36,8 @@ class RawBatch(Struct, frozen=True, kw_only=True, tag_field="kind", tag="raw.v1"
     source: str
     """Name of the source in the settings that owns the group: it decides format, discard and keep rules."""
     events: tuple[LogEvent, ...]
+    backfill: bool = False
+    """Read by a backfill: what becomes of it says so, that rules can tell it from what happens now."""
 
 
 class EnrichedBatch(Struct, frozen=True, kw_only=True, tag_field="kind", tag="enriched.v1"):
@@ -66,6 +70,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True, tag_field="kind", tag="dead_
     """The id of that batch: an undecodable payload goes back under it, as the id within may not be another."""
     facts: bytes = b""
     """The facts of that batch, as JSON: its job needs them again, and the books were told of its events under them."""
+    backfill: bool = False
+    """`event` was read by a backfill."""
 
 
 class KeptOriginal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="kept_original.v1"):
@@ -140,3 +146,71 @@ class Checkpoint(Struct, frozen=True, kw_only=True, tag_field="kind", tag="check
     """The same, of the running period alone."""
     latest_since_ms: int = 0
     """When the running period of that measurement began."""
+    start_ms: int | None = None
+    """Where the first read began: every event from there on is the tail's. None: begun by a release that did not note it."""
+
+
+class TimeRange(Struct, frozen=True, kw_only=True):
+    """Timestamps from `from_ms` to `to_ms`, both included."""
+
+    from_ms: int
+    to_ms: int
+
+
+class BackfillPart(TimeRange, frozen=True, kw_only=True):
+    """A range that a backfill reads in one go."""
+
+    again: bool = False
+    """It was delivered before, and is wanted once more."""
+
+
+BackfillState = Literal["waiting", "running", "done", "cancelled"]
+
+
+class Backfill(Struct, frozen=True, kw_only=True):
+    """One request to read the past of a group, and how far it is: see services/fetcher/backfill_steps.py."""
+
+    backfill_id: str
+    parts: tuple[BackfillPart, ...]
+    """In order of time, apart from one another."""
+    asked_ms: int
+    state: BackfillState = "waiting"
+    part: int = 0
+    """The part being read: its place in `parts`."""
+    token: str = ""
+    """Where the next page begins; empty: at `begin_ms`."""
+    begin_ms: int = 0
+    """Where the reading began that `token` belongs to."""
+    certain_ms: int = 0
+    """Every timestamp of the part below was read, as far as AWS's pages are in order."""
+    newest_ms: int = 0
+    """The newest timestamp read so far in this part; 0: none."""
+    in_order: bool = True
+    """No page of this part stepped back in time by more than pages may overlap."""
+    started_ms: int = 0
+    changed_ms: int = 0
+    """When the last page was committed, or the request came to its end."""
+    pages: int = 0
+    events: int = 0
+    """Events read, duplicates included."""
+    bytes: int = 0
+    """Of the messages of those events, in characters."""
+    fault: str = ""
+    """Why it cannot be read now; empty: it can."""
+
+
+class Backfills(Struct, frozen=True, kw_only=True, tag_field="kind", tag="backfills.v1"):
+    """All backfills of one group. Written in the same transaction as the batches it speaks of."""
+
+    sequence: int = 0
+    """Commits so far; part of every batch id."""
+    requests: tuple[Backfill, ...] = ()
+    """In the order in which they were asked for; of those that ended, the newest."""
+    covered: tuple[TimeRange, ...] = ()
+    """What backfills delivered so far: in order of time, apart from one another."""
+    start_ms: int | None = None
+    """Where the tail began, by what was known at the first request: a checkpoint of an older release does not tell."""
+    edge_minute: int = 0
+    """Of the minute in which the digests begin, in minutes since 1970, what was read and is not in them yet."""
+    edge_count: int = 0
+    edge_sum: int = 0

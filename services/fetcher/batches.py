@@ -30,16 +30,26 @@ def split(events: list[LogEvent]) -> Iterator[list[LogEvent]]:
         yield piece
 
 
-def batch(group_key: str, group: GroupRef, source: str, sequence: int, number: int, events: list[LogEvent]) -> RawBatch:
+def batch(
+    group_key: str,
+    group: GroupRef,
+    source: str,
+    sequence: int | str,
+    number: int,
+    events: list[LogEvent],
+    *,
+    backfill: bool = False,
+) -> RawBatch:
     """Return the batch that commit `sequence` of the group makes of `events`, its `number`-th.
 
+    The commits of a backfill are counted apart, "b1" and so on.
     Its id names its events too: a Redis that went back to an older state comes to the same sequence again, with others,
     and whoever still has the first batch in hand must not be able to finish the second.
     """
     names = "\n".join([event.event_id for event in events])
     content = blake2b(names.encode(errors="surrogatepass"), digest_size=4).hexdigest()
     batch_id = f"{group_key}-{sequence}-{number}-{content}"
-    return RawBatch(batch_id=batch_id, group=group, source=source, events=tuple(events))
+    return RawBatch(batch_id=batch_id, group=group, source=source, events=tuple(events), backfill=backfill)
 
 
 def facts(group_key: str, made: RawBatch) -> dict[str, Any]:

@@ -35,7 +35,7 @@ CLOSE_MARGIN_MS = 10_000
 
 def begin(start_ms: int, now_ms: int) -> Checkpoint:
     """Return the checkpoint of a group that was never read and is to be read from `start_ms` on."""
-    return Checkpoint(watermark_ms=start_ms, swept_ms=start_ms, lateness_since_ms=now_ms)
+    return Checkpoint(watermark_ms=start_ms, swept_ms=start_ms, lateness_since_ms=now_ms, start_ms=start_ms)
 
 
 def next_slice(checkpoint: Checkpoint, now_ms: int, late_window_ms: int, remembered_bytes: int) -> OpenSlice:

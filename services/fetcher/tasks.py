@@ -13,6 +13,8 @@ import redis
 import structlog
 
 from services.fetcher import chosen
+from services.fetcher.backfill import BackfillReader
+from services.fetcher.backfill_task import BackfillTask
 from services.fetcher.budget import ByteBudget
 from services.fetcher.deletion import DeletionTask
 from services.fetcher.fetch import GroupReader, now_ms
@@ -259,19 +261,20 @@ class DiscoveryTask:
         return delay
 
     def _reader(self, group: FoundGroup) -> "GroupTask":
-        api = self._api.of(group)
-        group_key = keys.group_key(discovery.reference(group, self._region))
-        chosen.note(self._fetching.client, group_key, self._source, now_ms())
+        api, fetching = self._api.of(group), self._fetching
+        found = discovery.reference(group, self._region)
+        chosen.note(fetching.client, keys.group_key(found), self._source, now_ms())
         reader = GroupReader(
-            discovery.reference(group, self._region),
+            found,
             self._source,
             api,
-            self._fetching.queue,
-            start_ms=start_of(self._source, group, self._fetching.first_start_ms, now_ms()),
-            audit_window_ms=self._fetching.audit_window_ms,
+            fetching.queue,
+            start_ms=start_of(self._source, group, fetching.first_start_ms, now_ms()),
+            audit_window_ms=fetching.audit_window_ms,
         )
+        past = BackfillReader(found, self._source, api, fetching.queue, audit_window_ms=fetching.audit_window_ms)
         what = f"{discovery.title(group)}, {self._what}"
-        return GroupTask(self._fetching, reader, what, api.lane(), self._deletion(group, api))
+        return GroupTask(fetching, reader, past, what, api.lane(), self._deletion(group, api))
 
     def _deletion(self, group: FoundGroup, api: LogsApi) -> DeletionTask | None:
         """Return what deletes streams of a group, where that is wanted: AWS does it for groups of the own account only."""
@@ -294,6 +297,7 @@ class GroupTask:
         self,
         fetching: Fetching,
         reader: GroupReader,
+        past: BackfillReader,
         what: str,
         lane: Lane | None = None,
         deletion: DeletionTask | None = None,
@@ -301,6 +305,8 @@ class GroupTask:
         self.group = reader.group
         self.source = reader.source
         self.lane = lane
+        self.is_idle = False
+        """The last round came to its end: backfills of the group may be read until the next."""
         self._fetching = fetching
         self._reader = reader
         self._patience = Patience(once=fetching.once)
@@ -313,12 +319,14 @@ class GroupTask:
         self._retired = False
         self._notes = GroupNotes(fetching.client, reader, lambda: fetching.retention_days.get(reader.key, 0))
         self._notes.write("")
+        self._backfill = BackfillTask(fetching, past, lambda: self.is_idle, f"backfill of {what}", lane)
 
     def retire(self, *, gone: bool = False) -> None:
         """Leave the group alone from now on: it is gone, or another source's or fetcher's."""
         self._retired = True
         if self._deletion is not None:
             self._deletion.retire()
+        self._backfill.retire()
         self._fetching.fault(self._at_fault, "")
         self._notes.end(gone=gone)
 
@@ -347,6 +355,7 @@ class GroupTask:
             more = self._reader.poll(
                 PAGES_A_TURN, self._may_go_on, once=self._fetching.once, permit=partial(self._ask, permits)
             )
+            self._look_at_the_past(is_idle=not more)
         except SourceError as error:
             if self._reader.pages > pages_before and not isinstance(error, TokenRefused):
                 self._patience.succeeded()  # throttled after some pages, it must not wait ever longer between them
@@ -371,6 +380,12 @@ class GroupTask:
             return None
         return self._pace.end(monotonic(), brought_new=brought > 0, is_sweeping=self._reader.is_sweeping())
 
+    def _look_at_the_past(self, *, is_idle: bool) -> None:
+        """Have backfills read while the tail has nothing to do."""
+        self.is_idle = is_idle
+        if is_idle:
+            (self._backfill.say_waiting if self._fetching.once else self._backfill.look)()
+
     def _ask(self, permits: Permits, current: OpenSlice) -> bool:
         return permits.ask(low_priority=current.is_deep and not self._fetching.once)
 
@@ -380,6 +395,7 @@ class GroupTask:
             self._fetching.leases.weigh(self._reader.key, calls_a_minute)
 
     def _failed(self, error: SourceError) -> float | None:
+        self.is_idle = False
         delay = self._patience.failed(error)
         if error.lasting or delay is None or delay > SHORT_SECONDS:
             # One value of the settings that AWS refuses is one fault, however many groups it is for.

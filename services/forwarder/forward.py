@@ -83,7 +83,8 @@ class Forwarder:
             if not progress.load():
                 return  # another forwarder took over, and finished it
             flight = _Flight(progress.offset)
-        metrics.LAG.set(time.time() - batch.newest_ms / 1000)
+        if batch.newest_ms:  # the past that a backfill read is no lag
+            metrics.LAG.set(time.time() - batch.newest_ms / 1000)
 
     def _step(self, batch: EnrichedBatch, progress: Progress, flight: "_Flight") -> None:
         """Send what may be sent now, and take note of what is confirmed by now; wait if there is nothing to send."""

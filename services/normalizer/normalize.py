@@ -76,7 +76,7 @@ class Normalizer:
                 log.warning("the oldest kept originals made room for newer ones", dropped=dropped)
 
     def _shape(self, batch: RawBatch) -> _Outcome:
-        shape = self._shaper(batch.group, batch.source).shape
+        shape = self._shaper(batch.group, batch.source, batch.backfill).shape
         outcome = _Outcome()
         datagrams = outcome.datagrams
         for number, event in enumerate(batch.events):
@@ -107,7 +107,8 @@ class Normalizer:
             group=batch.group,
             datagrams=tuple(outcome.datagrams),
             continued=tuple(outcome.continued),
-            newest_ms=max((event.timestamp_ms for event in batch.events), default=0),
+            # The past is no lag.
+            newest_ms=0 if batch.backfill else max((event.timestamp_ms for event in batch.events), default=0),
         )
         payload = codec.encode(enriched)
         at_ms = int(time.time() * 1000)
@@ -119,7 +120,14 @@ class Normalizer:
             dead = len(outcome.unshapeable)
             books.record(pipe, keys.group_key(batch.group), {"discarded": outcome.discarded, "dead_lettered": dead})
             for number, (event, reason) in enumerate(outcome.unshapeable):
-                letter = DeadLetter(reason=reason, at_ms=at_ms, group=batch.group, source=batch.source, event=event)
+                letter = DeadLetter(
+                    reason=reason,
+                    at_ms=at_ms,
+                    group=batch.group,
+                    source=batch.source,
+                    event=event,
+                    backfill=batch.backfill,
+                )
                 dead_letters.add(pipe, f"{batch.batch_id}-n{number}", letter)
             for number, event in enumerate(outcome.oversize):
                 original = KeptOriginal(at_ms=at_ms, group=batch.group, event=event)
@@ -127,12 +135,12 @@ class Normalizer:
 
         return queues.finish(self._client, RAW, batch.batch_id, size, record)
 
-    def _new_shaper(self, group: GroupRef, source: str) -> Shaper:
+    def _new_shaper(self, group: GroupRef, source: str, backfill: bool) -> Shaper:
         settings = self._sources.get(source)
         if settings is None:
             log.warning("the source of a batch is not in the settings, its rules are not applied", source=source)
             settings = Source(name="unknown", regions=(group.region,), log_groups=(group.log_group,))
-        return Shaper(group, settings, self._max_datagram_bytes)
+        return Shaper(group, settings, self._max_datagram_bytes, backfill=backfill)
 
 
 _normalizer: Normalizer | None = None

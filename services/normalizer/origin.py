@@ -43,10 +43,13 @@ _SECONDS = _Seconds()
 class Origin:
     """One stream: the header of its datagrams, and its share of the `cloudwatch` object."""
 
-    __slots__ = ("_members", "_start", "header")
+    __slots__ = ("_mark", "_members", "_start", "header")
 
-    def __init__(self, group: GroupRef, log_stream: str, template: str = DEFAULT) -> None:
-        self.header = header(location_of(group.region, group.log_group, log_stream, group.account_id, template))
+    def __init__(self, group: GroupRef, log_stream: str, template: str = DEFAULT, *, backfill: bool = False) -> None:
+        """`backfill`: an eighth member says so, after the seven."""
+        location = location_of(group.region, group.log_group, log_stream, group.account_id, template, backfill=backfill)
+        self.header = header(location)
+        self._mark = b',"backfill":true' if backfill else b""
         self._members = b'"cloudwatch":{"account_id":%b,"region":%b,"log_group":%b,"log_stream":%b,"event_id":' % (
             _json(group.account_id, MAX_ID_BYTES),
             _json(group.region, MAX_ID_BYTES),
@@ -61,9 +64,9 @@ class Origin:
         `preamble` goes before the object, `truncated`, a JSON list, into its origin. Times are ISO strings: Wazuh would
         print a number of milliseconds as "1767225600123.000000".
         """
-        if preamble or truncated:
+        if preamble or truncated or self._mark:
             start = self.header + preamble + b"{" + self._members
-            return _with_origin(start, event, body, truncated)
+            return _with_origin(start, event, body, self._mark, truncated)
         # Nearly all events come here, and a call of its own would cost a tenth of this.
         timestamp, ingested = event.timestamp_ms, event.ingestion_ms
         return b"".join(
@@ -83,10 +86,10 @@ class Origin:
 
     def finding(self, event: LogEvent, body: bytes, truncated: bytes = b"") -> bytes:
         """Return the datagram of an AWS envelope: `integration` first, then `cloudwatch`, then the members of `body`."""
-        return _with_origin(self.header + b'{"integration":"aws",' + self._members, event, body, truncated)
+        return _with_origin(self.header + b'{"integration":"aws",' + self._members, event, body, self._mark, truncated)
 
 
-def _with_origin(start: bytes, event: LogEvent, body: bytes, truncated: bytes) -> bytes:
+def _with_origin(start: bytes, event: LogEvent, body: bytes, mark: bytes, truncated: bytes) -> bytes:
     timestamp, ingested = event.timestamp_ms, event.ingestion_ms
     return b"".join(
         (
@@ -98,7 +101,8 @@ def _with_origin(start: bytes, event: LogEvent, body: bytes, truncated: bytes) -
             b'","ingestion_time":"',
             _SECONDS[ingested // 1_000],
             _MILLISECONDS[ingested % 1_000],
-            b'","truncated":' + truncated if truncated else b'"',
+            b'"' + mark,
+            b',"truncated":' + truncated if truncated else b"",
             b"}," if ord('"') in body else b"}",
             body[1:],
         )
@@ -122,6 +126,6 @@ def _json(name: str, max_bytes: int) -> bytes:
 
 
 @lru_cache(maxsize=MAX_ORIGINS)
-def origin_of(group: GroupRef, log_stream: str, template: str = DEFAULT) -> Origin:
+def origin_of(group: GroupRef, log_stream: str, template: str = DEFAULT, *, backfill: bool = False) -> Origin:
     """Return the origin of a stream, built at the first call for it."""
-    return Origin(group, log_stream, template)
+    return Origin(group, log_stream, template, backfill=backfill)

@@ -7,7 +7,7 @@ from services.normalizer.datagrams import Shaped
 from services.normalizer.families.family import EventChannel, Findings, Shape
 from services.normalizer.families.registry import families_of
 from services.normalizer.json_object import ABSENT
-from services.normalizer.location import DEFAULT, PLAIN
+from services.normalizer.location import BACKFILL, DEFAULT, PLAIN
 from services.normalizer.origin import Origin, origin_of
 from services.normalizer.recognise import Recogniser, record_of
 from services.normalizer.restore import lines, wrappers
@@ -21,16 +21,21 @@ __all__ = ["DISCARDED", "Shaped", "Shaper"]
 
 DISCARDED = Shaped(())
 
-_RAW_HEADER = wire.header(PLAIN)
-
 
 class Shaper:
     """Shapes the events of one group by the settings of its source. Does not block."""
 
-    def __init__(self, group: GroupRef, source: Source, limit: int = MAX_DATAGRAM_BYTES) -> None:
-        """`limit` is that of a datagram, in bytes. Raises SettingsError when a rule of `source` cannot be compiled."""
+    def __init__(
+        self, group: GroupRef, source: Source, limit: int = MAX_DATAGRAM_BYTES, *, backfill: bool = False
+    ) -> None:
+        """`limit` is that of a datagram, in bytes; `backfill`: the events say that one read them.
+
+        Raises SettingsError when a rule of `source` cannot be compiled.
+        """
         self._group = group
         self._limit = limit
+        self._backfill = backfill
+        self._raw_header = wire.header(BACKFILL if backfill else PLAIN)
         self._template = source.location
         self._latest_stream: str | None = None
         self._latest_origin: Origin
@@ -140,7 +145,7 @@ class Shaper:
         return shaped or self._wrapped(event, log)
 
     def _raw(self, event: LogEvent, log: bytes) -> Shaped:
-        return datagrams.of_text(_RAW_HEADER, log, event, self._limit)
+        return datagrams.of_text(self._raw_header, log, event, self._limit)
 
     # What `explain` watches, apart from the above.
 
@@ -157,7 +162,9 @@ class Shaper:
         """Return the origin of the event's stream, which often is that of the event before."""
         stream = event.log_stream
         if stream != self._latest_stream:
-            if self._template == DEFAULT:  # left out, since a shorter key is found in less time
+            if self._backfill:
+                self._latest_origin = origin_of(self._group, stream, self._template, backfill=True)
+            elif self._template == DEFAULT:  # left out, since a shorter key is found in less time
                 self._latest_origin = origin_of(self._group, stream)
             else:
                 self._latest_origin = origin_of(self._group, stream, self._template)

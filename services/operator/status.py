@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 import redis
 
+from services.operator.backfill import report as backfill_report
 from services.operator.connection import connected
 from services.operator.dead_letters.text import visible
-from shared import books, dead_letters, keys, levels, queues
+from shared import backfills, books, dead_letters, keys, levels, queues
 from shared.books import Account, GroupState
 from shared.levels import InForce
+from shared.messages import Backfills
 from shared.queues import ENRICHED, RAW, Route
 from shared.risks import risks
 from shared.settings.load import Loaded
@@ -50,6 +52,8 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     """After so many days CloudWatch deletes events; 0: never, or not known."""
     risks: list[str] = []
     """What is about to go wrong with it, and what to do."""
+    backfills: list[str] = []
+    """How far the backfills are that are still to be read, a phrase each."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +87,10 @@ def read(client: redis.Redis, now: float) -> Status:
     # Of one moment: while events flow, books read before or after the queues would show a difference that is none.
     rows, batches = books.snapshot(client, [keys.outstanding(route.queue) for route in routes])
     total = sum((account for _, account in rows.values()), Account())
+    past = backfills.read_states(client, rows)
     return Status(
         queues=[_queue(client, *queue, now) for queue in zip(routes, batches, strict=True)],
-        groups=[_group(state, account, now) for state, account in rows.values()],
+        groups=[_group(state, account, now, past.get(key, Backfills())) for key, (state, account) in rows.items()],
         total=total,
         in_flight=total.in_flight,
         dead_letters=dead_letters.count(client),
@@ -134,6 +139,7 @@ def _group_lines(group: GroupStatus) -> list[str]:
         out.append(f"    cannot be read: {group.fault}")
     if group.gone:
         out.append(f"    gone: CloudWatch Logs has no such group any more, or source {group.source} does not name it")
+    out += [f"    backfill {one}" for one in group.backfills]
     return out + [f"    at risk: {risk}" for risk in group.risks]
 
 
@@ -157,7 +163,7 @@ def _queue(client: redis.Redis, route: Route, batches: int, now: float) -> Queue
     )
 
 
-def _group(state: GroupState, account: Account, now: float) -> GroupStatus:
+def _group(state: GroupState, account: Account, now: float, past: Backfills) -> GroupStatus:
     return GroupStatus(
         account_id=state.group.account_id,
         region=state.group.region,
@@ -170,4 +176,9 @@ def _group(state: GroupState, account: Account, now: float) -> GroupStatus:
         lateness_seconds=round(state.lateness_ms / 1000, 1),
         retention_days=state.retention_days,
         risks=risks(state, int(now * 1000)),
+        backfills=[
+            f"{one.backfill_id} {backfill_report.summary(one, int(now * 1000))}"
+            for one in past.requests
+            if backfills.is_active(one)
+        ],
     )

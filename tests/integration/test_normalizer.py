@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 import structlog
@@ -28,7 +29,8 @@ class FakeShaper:
     made: list[tuple[GroupRef, Source]] = []  # noqa: RUF012 - shared by all, on purpose
     limits: list[int] = []  # noqa: RUF012 - the same
 
-    def __init__(self, group: GroupRef, source: Source, limit: int) -> None:
+    def __init__(self, group: GroupRef, source: Source, limit: int, *, backfill: bool = False) -> None:
+        self._mark = b"past " if backfill else b""
         self.made.append((group, source))
         self.limits.append(limit)
 
@@ -43,7 +45,7 @@ class FakeShaper:
                 parts = tuple(f"{event.event_id} part {part}".encode() for part in range(int(number)))
                 return Shaped(parts, oversize=True)
             case _:
-                return Shaped((event.message.encode(),))
+                return Shaped((self._mark + event.message.encode(),))
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +142,18 @@ def test_an_event_that_cannot_be_shaped_becomes_a_dead_letter_and_the_others_go_
     assert f"{GROUP_KEY}-1-0-n0" == name
     assert (an_event(1, "raise"), GROUP, "production") == (letter.event, letter.group, letter.source)
     assert "no such shape" in letter.reason
+
+
+def test_a_batch_of_the_past_is_shaped_as_such_kept_as_such_and_is_no_lag(client: redis.Redis) -> None:
+    """Beside a batch of the same source that is not; a lag of weeks would wake somebody up."""
+    live = a_batch("live")
+    past = msgspec.structs.replace(a_batch("old", "raise", batch_id=f"{GROUP_KEY}-b1-0"), backfill=True)
+    enriched = [normalized(client, batch) for batch in (live, past)]
+    ((_, letter),) = letters(client).items()
+
+    assert [(b"live",), (b"past old",)] == [batch.datagrams for batch in enriched if batch]
+    assert [an_event(0).timestamp_ms, 0] == [batch.newest_ms for batch in enriched if batch]
+    assert letter.backfill
 
 
 @pytest.mark.parametrize("messages", [("discard", "discard"), ("raise",), ("discard", "raise")])

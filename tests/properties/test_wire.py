@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from services.forwarder.turnover import lane_of
 from services.normalizer.families.registry import families_of
 from services.normalizer.location import location_of
 from services.normalizer.origin import MAX_ID_BYTES, MAX_NAME_BYTES
@@ -179,6 +180,37 @@ def test_no_template_lets_a_name_speak_for_an_agent(log_event: LogEvent, log_gro
             assert "->" not in location
             assert "|" not in location
             assert len(location.encode()) <= 8_450
+
+
+@many
+@given(
+    service_events,
+    strategies.groups
+    | strategies.service_groups.map(
+        lambda name: GroupRef(account_id="123456789012", region="us-east-1", log_group=name)
+    ),
+    st.sampled_from(get_args(Format)),
+)
+def test_the_past_differs_from_what_happens_now_by_its_marks_alone(
+    log_event: LogEvent, group: GroupRef, name: str
+) -> None:
+    """The location's beginning and an eighth field; so a rule that wants the past has it, and no other event passes for it."""
+    source = msgspec.structs.replace(AUTO, format=name)
+    live = [read(datagram) for datagram in Shaper(group, source).shape(log_event).datagrams]
+    sent = Shaper(group, source, backfill=True).shape(log_event).datagrams
+    past = [read(datagram) for datagram in sent]
+
+    assert {"files", "eventchannel"} >= {lane_of(datagram) for datagram in sent}
+    assert len(live) == len(past)
+    for now, then in zip(live, past, strict=True):
+        assert then.location.startswith("Wazuh-AWS-backfill")
+        assert not now.location.startswith("Wazuh-AWS-backfill")
+        assert then.full_log.replace('","backfill":true', '"', 1) == now.full_log
+        marked = [place for place, (field, _) in enumerate(then.fields) if field == "cloudwatch.backfill"]
+        assert marked == [
+            place + 1 for place, (field, _) in enumerate(then.fields) if field == "cloudwatch.ingestion_time"
+        ]
+        assert "cloudwatch.backfill" not in [field for field, _ in now.fields]
 
 
 def _check_service(log_event: LogEvent, group: GroupRef, name: str) -> None:

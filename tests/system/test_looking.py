@@ -11,15 +11,7 @@ from tests.system.command import CWPIPE, Done
 from tests.system.host import Host, numbered, soon
 
 COMMANDS = (
-    "audit",
-    "check",
-    "dead-letters",
-    "demo",
-    "explain",
-    "fetcher",
-    "forwarder",
-    "normalizer",
-    "run",
+    *("audit", "backfill", "check", "dead-letters", "demo", "explain", "fetcher", "forwarder", "normalizer", "run"),
     "settings",
     "status",
 )

@@ -32,6 +32,7 @@ class Pile(Struct, frozen=True, kw_only=True):
     queue: str
     group: GroupRef | None = None
     source: str = ""
+    backfill: bool = False
     batch: bytes = b""
     """The id of a letter that is a batch already, and the only one of its pile."""
 
@@ -63,7 +64,7 @@ def pile(entry: Entry) -> Pile:
     if letter.queue:
         return Pile(queue=letter.queue, batch=entry.name)
     queue = RAW.queue if letter.event is not None else ENRICHED.queue
-    return Pile(queue=queue, group=letter.group, source=letter.source)
+    return Pile(queue=queue, group=letter.group, source=letter.source, backfill=letter.backfill)
 
 
 def batch(of: Pile, entries: Sequence[Entry]) -> Batch:
@@ -90,7 +91,7 @@ def _events(of: Pile, group: GroupRef, batch_id: str, entries: Sequence[Entry]) 
         size=sum(len(event.message) for event in events),
         times=(events[0].timestamp_ms, events[-1].timestamp_ms),
     )
-    made = RawBatch(batch_id=batch_id, group=group, source=of.source, events=events)
+    made = RawBatch(batch_id=batch_id, group=group, source=of.source, events=events, backfill=of.backfill)
     return Batch(queue=RAW.queue, batch_id=batch_id, payload=codec.encode(made), facts=facts)
 
 

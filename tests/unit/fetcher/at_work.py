@@ -164,7 +164,7 @@ def batches(client: redis.Redis) -> list[RawBatch]:
     """Return the batches on the queue, in the order in which they were committed."""
     found = [client.get(key) for key in client.scan_iter(match=keys.payload("raw", "*"), count=1000)]
     made = [codec.decode(RawBatch, payload) for payload in found if isinstance(payload, bytes)]
-    return sorted(made, key=lambda batch: [int(part) for part in batch.batch_id.split("-")[1:3]])
+    return sorted(made, key=lambda batch: [int(part.strip("b")) for part in batch.batch_id.split("-")[1:3]])
 
 
 def events(client: redis.Redis, log_group: str = "") -> list[LogEvent]:

@@ -63,3 +63,27 @@ def test_no_stream_speaks_for_an_agent(stream: str) -> None:
 def test_a_template_that_comes_to_nothing_is_wazuhs_own_location() -> None:
     """analysisd wants one."""
     assert "Wazuh-AWS" == location_of("", "", "\n", "", "{log_stream}")
+
+
+@pytest.mark.parametrize(
+    ("expected", "template"),
+    [
+        ("Wazuh-AWS-backfill:eu-west-1:/app:[1]", "Wazuh-AWS:{region}:{log_group}:{log_stream}"),
+        ("Wazuh-AWS-backfill", "Wazuh-AWS"),
+        ("Wazuh-AWS-backfill:aws:/app", "aws:{log_group}"),
+        ("Wazuh-AWS-backfill:Wazuh-AWS-2/app", "Wazuh-AWS-2{log_group}"),
+        ("Wazuh-AWS-backfill:[1]", "{log_stream}"),
+    ],
+)
+def test_the_location_of_the_past_tells_it_from_what_happens_now(expected: str, template: str) -> None:
+    """One beginning for a rule to look at, whatever the template; and never that of an agent."""
+    assert expected == location_of("eu-west-1", "/app", "[1]", "123456789012", template, backfill=True)
+
+
+@pytest.mark.parametrize("template", ["Wazuh-AWS:{log_stream}", "aws:{log_stream}"])
+def test_a_long_location_of_the_past_stays_within_bounds(template: str) -> None:
+    """The mark at its beginning is not what is cut off."""
+    location = location_of("", "", "\u00e9" * 9_000, "", template, backfill=True)
+
+    assert location.startswith("Wazuh-AWS-backfill:")
+    assert len(location.encode()) <= 8_450

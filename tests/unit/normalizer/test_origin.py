@@ -83,3 +83,17 @@ def test_a_stream_is_prepared_once_and_not_kept_for_ever() -> None:
     assert origin_of(a_group(), "web") is origin_of(a_group(), "web")
     assert origin_of(a_group(), "web") is not origin_of(a_group(region="eu-west-1"), "web")
     assert MAX_ORIGINS == origin_of.cache_info().maxsize
+
+
+def test_the_origin_of_the_past_has_an_eighth_field_after_the_seven() -> None:
+    """Only there: a rule for live events cannot see it."""
+    origin = Origin(a_group(), "web", backfill=True)
+    datagram = origin.datagram(an_event(), b'{"a":1}')
+
+    assert datagram.startswith(b"1:Wazuh-AWS-backfill|:us-east-1|:/app|:web:{")
+    assert datagram.endswith(b'"ingestion_time":"2026-01-01T00:00:02.000Z","backfill":true},"a":1}')
+    assert ["ingestion_time", "backfill"] == list(origin_in(datagram))[6:]
+    truncated = origin_in(origin.datagram(an_event(), b'{"a":1}', b"", b'["a"]'))
+    assert (True, ["a"]) == (truncated["backfill"], truncated["truncated"])
+    assert b',"backfill":true},"aws":{}}' in origin.finding(an_event(), b'{"aws":{}}')
+    assert origin_of(a_group(), "web", backfill=True) is not origin_of(a_group(), "web")

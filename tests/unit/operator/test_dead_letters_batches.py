@@ -34,6 +34,14 @@ def test_events_become_a_raw_batch_in_the_order_of_time() -> None:
     assert {**facts_of(3), "bytes": 18} == made.facts
 
 
+def test_events_of_a_backfill_go_back_as_such() -> None:
+    """Sent again as live events, old failures would fire the rules for new ones."""
+    entry = an_entry("g-b1-0-n0", msgspec.structs.replace(a_letter(), backfill=True))
+
+    assert codec.decode(RawBatch, batch(pile(entry), [entry]).payload).backfill
+    assert pile(entry) != pile(an_entry("g-1-0-n0", a_letter()))
+
+
 def test_events_of_one_moment_keep_the_order_in_which_they_were_read() -> None:
     """By their number, not by its digits."""
     events = [msgspec.structs.replace(an_event(number), timestamp_ms=5) for number in range(12)]

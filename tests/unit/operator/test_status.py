@@ -7,10 +7,10 @@ import pytest
 import redis
 
 from services.operator.status import GroupStatus, QueueStatus, Status, lines, read
-from shared import books, keys
+from shared import backfills, books, keys
 from shared.books import Account, GroupState
 from shared.levels import InForce
-from shared.messages import GroupRef
+from shared.messages import Backfill, BackfillPart, GroupRef
 
 NOW_SECONDS = 1_790_000_000.0
 
@@ -52,6 +52,25 @@ def test_queues_are_a_table() -> None:
         "raw          1,200      64MiB      75 s        3",
         "enriched         0         0B         -        1",
     ] == lines(status(queues=[waiting, queue("enriched")]))[:3]
+
+
+def test_a_running_backfill_is_a_line_of_its_group(client: redis.Redis) -> None:
+    """With how far it is; one that ended is only in the list."""
+    name = GroupRef(account_id="123456789012", region="eu-west-1", log_group="/app")
+    key = keys.group_key(name)
+    client.hset(keys.GROUPS, key, msgspec.json.encode(GroupState(group=name, source="s")))
+    part = BackfillPart(from_ms=0, to_ms=999)
+    running = Backfill(
+        backfill_id="abc", parts=(part,), asked_ms=0, state="running", started_ms=int(NOW_SECONDS * 1000) - 60_000
+    )
+    running = msgspec.structs.replace(running, newest_ms=499, pages=30, events=1_000)
+    done = msgspec.structs.replace(running, backfill_id="old", state="done")
+    backfills.change(client, key, lambda state: msgspec.structs.replace(state, requests=(done, running)))
+    answer = read(client, NOW_SECONDS)
+
+    expected = "abc running, 50 % of the time range, 1,000 events, 30 pages, 30 pages a minute"
+    assert [f"{expected}, about 60 s left, an estimate"] == answer.groups[0].backfills
+    assert f"    backfill {expected}, about 60 s left, an estimate" in lines(answer)
 
 
 def test_a_group_in_trouble_comes_first_with_its_reason() -> None:
