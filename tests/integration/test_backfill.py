@@ -305,7 +305,13 @@ def test_a_tail_that_is_due_waits_for_one_page_at_most(aws: CloudWatch, client: 
     """With one thread, and pages that take longer than the tail's interval, they take turns."""
     put(aws, FROM_MS, 200)
     aws.delay("FilterLogEvents", 0.06)
-    source = a_source(aws, only_logs_after="2027-01-15T06:00:12.345Z", poll_interval=20, discovery_interval=60_000)
+    source = a_source(
+        aws,
+        only_logs_after="2027-01-15T06:00:12.345Z",
+        poll_interval=20,
+        max_poll_interval=20,
+        discovery_interval=60_000,
+    )
     with AtWork(client, source, threads=1):
         eventually(lambda: client.exists(keys.checkpoint(KEY)))
         ask(client, FROM_MS, START_MS - 1, start_ms=START_MS)
