@@ -5,7 +5,9 @@ transaction that watches the checkpoint. A crash repeats a call to AWS, never an
 of one group cannot both commit.
 
     __main__    the role: settings, wiring, signals
-    tasks       what the schedule runs: a search for groups a source, a reader a group; what fails, fails alone
+    discovery_task, group_task   what the schedule runs: a search a source and region, a reader a group; each fails alone
+    fetching    what the tasks share
+    backfill*   a past range of a group, page by page, while its tail is idle
     search      the search for groups, which one of many fetchers makes for all
     owners      which source reads which group
     leases      which fetcher reads which group

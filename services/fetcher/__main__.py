@@ -8,10 +8,11 @@ import redis
 import structlog
 
 from services.fetcher.budget import ByteBudget
+from services.fetcher.discovery_task import DiscoveryTask
+from services.fetcher.fetching import Fetching
 from services.fetcher.leases import Leases
 from services.fetcher.schedule import Schedule
 from services.fetcher.search import digest_of
-from services.fetcher.tasks import DiscoveryTask, Fetching
 from shared import keys, logs, metrics, queues, store
 from shared.aws.limiter import Limiter
 from shared.aws.logs_api import LogsApi

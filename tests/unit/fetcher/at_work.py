@@ -13,10 +13,11 @@ import redis
 
 from services.fetcher import patience
 from services.fetcher.budget import ByteBudget
+from services.fetcher.discovery_task import DiscoveryTask
 from services.fetcher.fetch import GroupReader, now_ms
+from services.fetcher.fetching import Fetching
 from services.fetcher.leases import Leases
 from services.fetcher.schedule import Schedule
-from services.fetcher.tasks import DiscoveryTask, Fetching
 from shared import books, codec, keys, queues
 from shared.aws.limiter import Limiter
 from shared.aws.logs_api import LogsApi
