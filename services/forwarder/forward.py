@@ -25,6 +25,8 @@ from shared.queues import ENRICHED
 ABSENT_SECONDS = 0.25
 #: Between two tries to send to a receiver that is full.
 FULL_SECONDS = 0.02
+#: With less room than this in the window, what is confirmed is recorded, which makes more.
+LEAST_ROOM = 250
 #: A stop gives the receiver so long to get through what it was sent, so that it need not be sent again.
 CONFIRM_ON_STOP_SECONDS = 3.0
 
@@ -117,8 +119,13 @@ class Forwarder:
         return flight.reached < end and not flight.refusal
 
     def _record(self, progress: Progress, flight: "_Flight") -> bool:
-        """Record what is confirmed, and then a datagram that will never be taken. False: somebody else works on it."""
-        if flight.confirmed > progress.offset and not progress.deliver(flight.confirmed):
+        """Record what is confirmed, and then a datagram that will never be taken. False: somebody else works on it.
+
+        While there is room to send on, that waits: each record costs as much as sending hundreds.
+        """
+        room = progress.offset + WINDOW - flight.reached
+        is_due = not flight.unconfirmed or room < LEAST_ROOM or self._stop.is_set()
+        if is_due and flight.confirmed > progress.offset and not progress.deliver(flight.confirmed):
             return False
         if flight.refusal and not flight.unconfirmed:
             if not progress.refuse(flight.refusal):

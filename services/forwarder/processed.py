@@ -57,10 +57,7 @@ class ProcessedSink:
         room = min(limit, SEGMENT, self._window - self._evidence.unconfirmed, self._credit())
         if room <= 0:
             raise SinkBusy(f"the receiver at {self._socket.path} is full: its own queues have no room for more")
-        lane = turnover.lane_of(datagrams[start])
-        end = start + 1
-        while end < min(start + room, len(datagrams)) and turnover.lane_of(datagrams[end]) == lane:
-            end += 1
+        end, lane = turnover.segment(datagrams, start, room)
         try:
             reached = self._socket.send(datagrams, start, end - start)
         except SinkUnavailable:

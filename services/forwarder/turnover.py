@@ -19,6 +19,7 @@ seen to overtake on the whole way (306 events, by analysisd 4.14.7 on two cores)
 alone: agents' events count towards it as well as ours.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -27,6 +28,8 @@ from msgspec import Struct
 MARGIN = 340
 #: A receiver that uses no more of its queues than this, and drops nothing, is calm.
 CALM_USAGE = 0.5
+
+_AWS = b"1:Wazuh-AWS:"
 
 Lane = Literal["files", "aws", "eventchannel"]
 """Which queue an event enters, and which counter counts its drop."""
@@ -94,7 +97,21 @@ def lane_of(datagram: bytes) -> Lane:
     """Return the lane that a datagram of ours enters."""
     if datagram[:1] == b"f":
         return "eventchannel"
-    return "aws" if datagram.startswith(b"1:Wazuh-AWS:") else "files"
+    return "aws" if datagram.startswith(_AWS) else "files"
+
+
+def segment(datagrams: Sequence[bytes], start: int, most: int) -> tuple[int, Lane]:
+    """Return the end of a segment that begins at `start`, of `most` datagrams at most, and the lane of all of it.
+
+    Those with a counter of drops to themselves go by the shared one as soon as others are among them.
+    """
+    end, stop, first = start + 1, min(start + most, len(datagrams)), datagrams[start]
+    while end < stop and datagrams[end][0] == first[0]:
+        end += 1
+    lane = lane_of(first)
+    if lane == "aws" and not all(datagram.startswith(_AWS) for datagram in datagrams[start:end]):
+        lane = "files"
+    return end, lane
 
 
 def doubt(before: Look, after: Look, lane: Lane) -> str:

@@ -83,3 +83,15 @@ def test_calm_is_a_receiver_that_drops_nothing_and_has_room() -> None:
 def test_a_datagram_enters_the_queue_and_counts_where_its_header_says(datagram: bytes, lane: Lane) -> None:
     """Only the bare location has a counter that no agent's file shares."""
     assert lane == turnover.lane_of(datagram)
+
+
+def test_a_segment_is_of_one_lane() -> None:
+    """A stream that is named like the bare location must not hide the drops of the others."""
+    bare, full, windows = b"1:Wazuh-AWS:x", b"1:Wazuh-AWS|:eu-west-1:x", b"f:EventChannel:x"
+
+    assert (3, "files") == turnover.segment([full] * 3, 0, 10)
+    assert (2, "files") == turnover.segment([full] * 3, 0, 2)
+    assert (3, "aws") == turnover.segment([windows, bare, bare], 1, 10)
+    assert (2, "files") == turnover.segment([bare, full], 0, 10)
+    assert (1, "files") == turnover.segment([full, windows], 0, 10)
+    assert (2, "eventchannel") == turnover.segment([full, windows], 1, 10)
