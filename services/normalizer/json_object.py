@@ -14,8 +14,8 @@ from services.normalizer import reserved
 #: cJSON gives up, and analysisd loses all fields, beyond 1,000 levels. Other parsers on the way stop earlier.
 MAX_DEPTH = 900
 
-#: No deeper one is as short, with a bracket at both ends of each level.
-_SHALLOW_BYTES = 2 * MAX_DEPTH
+#: No object that is deeper is as short, with a bracket at both ends of each level.
+SHALLOW_BYTES = 2 * MAX_DEPTH
 _BACKSLASH = ord("\\")
 
 #: What cJSON skips before a value: every byte up to the space, and a byte order mark.
@@ -39,7 +39,8 @@ class Members(msgspec.Struct, gc=False):
     message: msgspec.Raw = msgspec.field(default=ABSENT, name="MESSAGE")
 
 
-_VALIDATE = msgspec.json.Decoder(Members).decode
+#: Raises msgspec.DecodeError or RecursionError for what is no object.
+VALIDATE = msgspec.json.Decoder(Members).decode
 
 # Whether a body may hold a reserved word in any case, or a number that is too long, is asked of one translated copy.
 # It holds one letter for every two at the same place of the two words, so that one search finds both of them, and 0 for
@@ -71,7 +72,7 @@ def protected(body: bytes) -> bytes | None:
 def members_of(body: bytes) -> Members | None:
     """Return what tells an object that holds a line of text. None: `body` is no object."""
     try:
-        return _VALIDATE(body)
+        return VALIDATE(body)
     except (msgspec.DecodeError, RecursionError):
         return None
 
@@ -81,7 +82,7 @@ def guarded(body: bytes) -> bytes | None:
     folded = body.translate(_FOLD)
     if folded.find(_FOLDED_NUMBER) >= 0 and _LONG_NUMBER.search(_STRING.sub(b"", body)):
         return None
-    if len(body) > _SHALLOW_BYTES and _depth(body) > MAX_DEPTH:
+    if len(body) > SHALLOW_BYTES and _depth(body) > MAX_DEPTH:
         return None
     if folded.find(_FOLDED_WORD) >= 0:
         return reserved.rename(reserved.spaced(body))
@@ -89,6 +90,14 @@ def guarded(body: bytes) -> bytes | None:
     if _BACKSLASH in body and body.find(b"\\u") >= 0:
         return reserved.rename(body)
     return body
+
+
+def needs_no_guard(bodies: bytes) -> bool:
+    """Say whether `guarded` surely returns as it is each object in `bodies`, apart from those longer than SHALLOW_BYTES."""
+    if _BACKSLASH in bodies:
+        return False
+    folded = bodies.translate(_FOLD)
+    return folded.find(_FOLDED_WORD) < 0 and folded.find(_FOLDED_NUMBER) < 0
 
 
 def wrapped(text: bytes) -> bytes:

@@ -23,27 +23,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
 _ENCODE = msgspec.json.Encoder().encode
-_MILLISECONDS = tuple(b".%03dZ" % number for number in range(1_000))
+#: What follows the seconds of a time, by its milliseconds.
+MILLISECONDS = tuple(f".{number:03}Z" for number in range(1_000))
 
 
-class _Seconds(dict[int, bytes]):
+class _Seconds(dict[int, str]):
     """Seconds since 1970 -> ISO date and time, in the years 1 to 9999. A hit costs less than a call."""
 
-    def __missing__(self, seconds: int) -> bytes:
+    def __missing__(self, seconds: int) -> str:
         if len(self) >= MAX_SECONDS:
             self.clear()
         moment = _EPOCH + timedelta(seconds=min(max(seconds, _FIRST_SECOND), _LAST_SECOND))
-        text = self[seconds] = moment.isoformat()[:19].encode()
+        text = self[seconds] = moment.isoformat()[:19]
         return text
 
 
-_SECONDS = _Seconds()
+#: What is before the milliseconds of a time, by its seconds.
+SECONDS = _Seconds()
 
 
 class Origin:
     """One stream: the header of its datagrams, and its share of the `cloudwatch` object."""
 
-    __slots__ = ("_mark", "_members", "_start", "header")
+    __slots__ = ("_mark", "_members", "header", "start")
 
     def __init__(self, group: GroupRef, log_stream: str, template: str = DEFAULT, *, backfill: bool = False) -> None:
         """`backfill`: an eighth member says so, after the seven."""
@@ -56,7 +58,7 @@ class Origin:
             _json(group.log_group, MAX_NAME_BYTES),
             _json(log_stream, MAX_NAME_BYTES),
         )
-        self._start = self.header + b"{" + self._members
+        self.start = self.header + b"{" + self._members
 
     def datagram(self, event: LogEvent, body: bytes, preamble: bytes = b"", truncated: bytes = b"") -> bytes:
         """Return the datagram of the JSON object `body`, with `cloudwatch` as its first member.
@@ -67,18 +69,11 @@ class Origin:
         if preamble or truncated or self._mark:
             start = self.header + preamble + b"{" + self._members
             return _with_origin(start, event, body, self._mark, truncated)
-        # Nearly all events come here, and a call of its own would cost a tenth of this.
-        timestamp, ingested = event.timestamp_ms, event.ingestion_ms
         return b"".join(
             (
-                self._start,
+                self.start,
                 id_of(event),
-                b',"timestamp":"',
-                _SECONDS[timestamp // 1_000],
-                _MILLISECONDS[timestamp % 1_000],
-                b'","ingestion_time":"',
-                _SECONDS[ingested // 1_000],
-                _MILLISECONDS[ingested % 1_000],
+                _times_of(event),
                 b'"},' if ord('"') in body else b'"}',
                 body[1:],
             )
@@ -90,23 +85,25 @@ class Origin:
 
 
 def _with_origin(start: bytes, event: LogEvent, body: bytes, mark: bytes, truncated: bytes) -> bytes:
-    timestamp, ingested = event.timestamp_ms, event.ingestion_ms
     return b"".join(
         (
             start,
             id_of(event),
-            b',"timestamp":"',
-            _SECONDS[timestamp // 1_000],
-            _MILLISECONDS[timestamp % 1_000],
-            b'","ingestion_time":"',
-            _SECONDS[ingested // 1_000],
-            _MILLISECONDS[ingested % 1_000],
+            _times_of(event),
             b'"' + mark,
             b',"truncated":' + truncated if truncated else b"",
             b"}," if ord('"') in body else b"}",
             body[1:],
         )
     )
+
+
+def _times_of(event: LogEvent) -> bytes:
+    at, ingested = event.timestamp_ms, event.ingestion_ms
+    return (
+        f',"timestamp":"{SECONDS[at // 1_000]}{MILLISECONDS[at % 1_000]}'
+        f'","ingestion_time":"{SECONDS[ingested // 1_000]}{MILLISECONDS[ingested % 1_000]}'
+    ).encode()
 
 
 def id_of(event: LogEvent) -> bytes:

@@ -6,6 +6,7 @@ from services.normalizer import datagrams, json_object, predecode, wire
 from services.normalizer.datagrams import Shaped
 from services.normalizer.families.family import EventChannel, Findings, Shape
 from services.normalizer.families.registry import families_of
+from services.normalizer.fast_path import CommonEvents, FastPath, RawEvents
 from services.normalizer.json_object import ABSENT
 from services.normalizer.location import BACKFILL, DEFAULT, PLAIN
 from services.normalizer.origin import Origin, origin_of
@@ -42,6 +43,8 @@ class Shaper:
         self._rules = Rules(source)
         self._recogniser = self._recogniser_of(source)
         self._form = self._form_of(source)
+        self.fast_path = self._fast_path()
+        """For the common events of this group, if any are."""
 
     def _recogniser_of(self, source: Source) -> Recogniser:
         return Recogniser(self._group.account_id, source, families_of(source.format, self._group.log_group))
@@ -55,6 +58,13 @@ class Shaper:
         if source.format == "json":
             return self._as_object
         return self._recognised if self._recogniser.exist else self._restored
+
+    def _fast_path(self) -> FastPath | None:
+        if self._rules.exist or self._backfill:
+            return None
+        if self._form == self._raw:
+            return RawEvents(self._raw_header, self._limit)
+        return CommonEvents(self._origin, self._limit) if self._form == self._restored else None
 
     def shape(self, event: LogEvent) -> Shaped:
         """Return what is sent for `event`, whatever it holds."""
@@ -162,11 +172,13 @@ class Shaper:
         """Return the origin of the event's stream, which often is that of the event before."""
         stream = event.log_stream
         if stream != self._latest_stream:
-            if self._backfill:
-                self._latest_origin = origin_of(self._group, stream, self._template, backfill=True)
-            elif self._template == DEFAULT:  # left out, since a shorter key is found in less time
-                self._latest_origin = origin_of(self._group, stream)
-            else:
-                self._latest_origin = origin_of(self._group, stream, self._template)
+            self._latest_origin = self._origin(stream)
             self._latest_stream = stream
         return self._latest_origin
+
+    def _origin(self, stream: str) -> Origin:
+        if self._backfill:
+            return origin_of(self._group, stream, self._template, backfill=True)
+        if self._template == DEFAULT:  # left out, since a shorter key is found in less time
+            return origin_of(self._group, stream)
+        return origin_of(self._group, stream, self._template)

@@ -1,6 +1,6 @@
 """One raw batch made into an enriched one: the hand-over is one transaction, and every event is accounted for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -23,11 +23,19 @@ SOURCE = Source(name="production", regions=("eu-west-1",), log_groups=("*",))
 SETTINGS = Settings(sources=(SOURCE,))
 
 
+class FakeFastPath:
+    """Takes what says that it is common."""
+
+    def datagrams(self, events: Sequence[LogEvent]) -> list[bytes | None]:
+        return [event.message.encode() if event.message.startswith("common") else None for event in events]
+
+
 class FakeShaper:
     """Does with an event what its message says; else one datagram of the message."""
 
     made: list[tuple[GroupRef, Source]] = []  # noqa: RUF012 - shared by all, on purpose
     limits: list[int] = []  # noqa: RUF012 - the same
+    fast_path = FakeFastPath()
 
     def __init__(self, group: GroupRef, source: Source, limit: int, *, backfill: bool = False) -> None:
         self._mark = b"past " if backfill else b""
@@ -106,6 +114,19 @@ def test_a_batch_is_handed_over(client: redis.Redis) -> None:
     assert queues.take(client, RAW, f"{GROUP_KEY}-1-0") is None
     assert b"0" == client.hget(keys.BYTES, "raw")
     assert 3 == account(client).in_flight
+
+
+@pytest.mark.parametrize("lot", [1, 2, 256])
+def test_events_keep_their_order_whichever_way_they_go(
+    client: redis.Redis, lot: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The common ones of a lot are made together, the others one by one."""
+    monkeypatch.setattr(normalize, "BEAT_EVENTS", lot)
+    enriched = normalized(client, a_batch("common 1", "2", "discard", "parts 2", "common 3", "common 4", "5"))
+
+    assert enriched is not None
+    assert (b"common 1", b"2", b"event-3 part 0", b"event-3 part 1", b"common 3", b"common 4", b"5") == enriched.datagrams
+    assert (2,) == enriched.continued
 
 
 def test_what_became_of_each_event_is_counted(client: redis.Redis) -> None:

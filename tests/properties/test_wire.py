@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.forwarder.turnover import lane_of
 from services.normalizer.families.registry import families_of
@@ -33,6 +34,11 @@ many = settings(max_examples=200, deadline=None, suppress_health_check=list(Heal
 some = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 short_events = strategies.events(strategies.messages)
+plain_events = st.builds(
+    replace,
+    strategies.events(strategies.objects | strategies.messages | st.text(st.characters(codec="ascii"), max_size=80)),
+    event_id=st.integers(0, 10**56).map(str),
+)
 long_events = strategies.events(strategies.long_messages)
 
 
@@ -324,3 +330,22 @@ def _has_marks_of_its_own(pairs: list[tuple[str, Any]]) -> bool:
 
 def _segment(pair: tuple[str, Any]) -> str:
     return re.split(r"[.\0]", pair[0])[0].lower()
+
+
+@many
+@given(
+    st.lists(plain_events, min_size=1, max_size=4) | st.lists(short_events),
+    strategies.groups,
+    st.sampled_from([AUTO, RAW]),
+)
+def test_what_the_fast_path_makes_is_what_is_made_of_each_event(
+    log_events: list[LogEvent], group: GroupRef, source: Source
+) -> None:
+    """Whatever else is in the lot: it decides nothing of its own."""
+    shaper = Shaper(group, source)
+    if shaper.fast_path is None:  # the group permits a family
+        return
+    made = shaper.fast_path.datagrams(log_events)
+    event(f"{'some' if any(made) else 'none'} were made")
+    for log_event, datagram in zip(log_events, made, strict=True):
+        assert datagram is None or Shaped((datagram,)) == shaper.shape(log_event)

@@ -1,0 +1,94 @@
+"""The fast path: what it takes, and that it makes of it what is made of every event."""
+
+from typing import Any
+
+import pytest
+
+from services.normalizer.shape import Shaped, Shaper
+from shared.messages import LogEvent
+from tests.unit.normalizer.factories import a_group, a_source, an_event
+from tests.unit.normalizer.test_fidelity import CASES
+
+LINE = "Jan  1 00:00:00 web1 sshd[1]: Failed password for root from 198.51.100.23 port 40112 ssh2"
+OBJECT = '{"level":"INFO","user":{"id":7},"took":12.5,"message":"\u00fcber"}'
+
+
+def made(events: list[LogEvent], **settings: Any) -> list[bytes | None]:
+    """Return what the fast path makes of `events`, and check it against what is made of each."""
+    shaper = Shaper(a_group(), a_source(**settings))
+    assert shaper.fast_path is not None
+    datagrams = shaper.fast_path.datagrams(events)
+    for event, datagram in zip(events, datagrams, strict=True):
+        assert datagram is None or Shaped((datagram,)) == shaper.shape(event)
+    return datagrams
+
+
+@pytest.mark.parametrize("settings", [{}, {"format": "raw"}, {"location": "{log_stream}"}], ids=str)
+def test_it_takes_lines_and_objects_of_many_streams(settings: dict[str, str]) -> None:
+    """They are nearly all that comes."""
+    messages = [LINE, OBJECT, LINE + "\r\n", OBJECT + "\n", " indented", "a\nb"]
+    events = [an_event(message, log_stream=f"s-{number % 2}") for number, message in enumerate(messages)]
+
+    assert None not in made(events, **settings)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "nul\0 within",
+        "\ud800",
+        "x" * 70_000,
+        '{"cloudwatch":{"log_group":"/forged"}}',
+        '{"Integration":"aws"}',
+        '{"\\u0063loudwatch":1}',
+        '{"n":' + "1" * 64 + "}",
+        '{"a":' * 1_000 + "1" + "}" * 1_000,
+        '{"log":"Jan  1 00:00:00 web1 su: x"}',
+        '{"MESSAGE":"x"}',
+        '{"a":1',
+        "{}",
+        ' {"a":1}',
+        "Jan  1 00:00:00 web1 app: " + '{"a":1}',
+        "<13>Jan  1 00:00:00 web1 su: x",
+        "2026-01-01T00:00:00.123Z web1 su: x",
+        "\x1b[31mred",
+        "ossec: Alert Level: 3; Rule: 1 - x",
+    ],
+)
+def test_it_leaves_alone_what_may_have_to_change(message: str) -> None:
+    """Whatever else is in the same lot, which comes out as ever."""
+    assert made([an_event(LINE), an_event(message), an_event(OBJECT)])[1] is None
+
+
+@pytest.mark.parametrize("event_id", ["", "1" * 200, 'x"', "\u0663", "\ud800", "x\n"])
+def test_it_leaves_alone_an_event_with_an_odd_id(event_id: str) -> None:
+    """AWS's are digits; the id goes into the datagram as it is."""
+    assert [None] == made([an_event(OBJECT, event_id=event_id)])
+
+
+def test_it_knows_the_time_of_each_event() -> None:
+    """The times of the one before are not taken for it."""
+    times = [(0, 0), (0, 1), (5, 1), (-1, 1_767_225_600_123), (10**18, 10**18), (-(10**18), 0)]
+
+    assert None not in made([an_event(OBJECT, timestamp_ms=at, ingestion_ms=ingested) for at, ingested in times])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"format": "text"}, {"format": "json"}, {"format": "cloudtrail"}, {"keep_regex": "x"}], ids=str
+)
+def test_there_is_none_where_events_may_be_of_a_family_or_discarded(settings: dict[str, str]) -> None:
+    """Nor where a text is one whatever it looks like."""
+    assert Shaper(a_group(), a_source(**settings)).fast_path is None
+
+
+def test_there_is_none_for_what_a_backfill_read() -> None:
+    """Its datagrams say so."""
+    assert Shaper(a_group(), a_source(), backfill=True).fast_path is None
+
+
+@pytest.mark.parametrize("beside", [LINE, OBJECT, '{"\\u0061":1}', "{ \x1b <"])
+def test_measured_messages_come_out_as_ever(beside: str) -> None:
+    """Each of them, whatever it is with, in a group that permits no family; some are taken and others are not."""
+    lots = [made([an_event(case["message"]), an_event(beside)]) for case in CASES]
+
+    assert 0 < sum(datagram is not None for datagram, _ in lots) < len(CASES)
