@@ -3,7 +3,6 @@
 import math
 import socket
 import struct
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from services.forwarder.turnover import Entry, Lane, Look
 TIMEOUT_SECONDS = 2.0
 #: An answer has some 5 kB.
 MAX_ANSWER_BYTES = 1024 * 1024
+_READ_BYTES = 64 * 1024
 
 _LENGTH = struct.Struct("<I")
 _REQUEST = msgspec.json.encode({"version": 1, "origin": {"module": "cwpipe"}, "command": "getstats", "parameters": {}})
@@ -94,6 +94,8 @@ def look(path: str) -> Look:
     """Ask the stream socket at `path`; blocks for TIMEOUT_SECONDS at most. Raises StatsUnavailable."""
     try:
         answer = _ask(path)
+    except BlockingIOError:
+        raise StatsUnavailable(f"{path} does not answer within {TIMEOUT_SECONDS:g} s") from None
     except OSError as error:
         raise StatsUnavailable(f"{path} does not answer: {error.strerror or error}") from None
     return parse(answer, path)
@@ -105,17 +107,18 @@ def parse(answer: bytes, path: str) -> Look:
         data = msgspec.json.decode(answer, type=_Answer).data
         queues, events = data.metrics.queues, data.metrics.events
         decoded, dropped = events.received_breakdown.decoded_breakdown, events.received_breakdown.dropped_breakdown
-        depth, taken = queues["others"].depth, _total(decoded, _OTHER_QUEUES)
+        (all_decoded, taken, going_on), (all_dropped, others_dropped, _) = _totals(decoded), _totals(dropped)
+        depth = queues["others"].depth
         lanes: dict[Lane, Entry] = {
-            "files": Entry(depth=depth, taken=taken, dropped=_total(dropped, _OTHER_QUEUES)),
+            "files": Entry(depth=depth, taken=taken, dropped=others_dropped),
             "aws": Entry(depth=depth, taken=taken, dropped=int(dropped["modules_breakdown"]["aws"])),
             "eventchannel": Entry(
                 depth=queues["eventchannel"].depth, taken=_windows(decoded), dropped=_windows(dropped)
             ),
         }
         waiting_first = sum(queues[name].about for name in _FIRST_QUEUES if name in queues)
-        undecoded = events.received - _total(decoded) - _total(dropped) - waiting_first
-        unprocessed = _total(decoded, _ENDING) - queues["processed"].about - events.processed
+        undecoded = events.received - all_decoded - all_dropped - waiting_first
+        unprocessed = going_on - queues["processed"].about - events.processed
         on_the_way = [queues[name] for name in ("others", "eventchannel", *_LATER_QUEUES)]
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
         raise StatsUnavailable(f"{path} gave an answer that cannot be read: {error}") from None
@@ -135,33 +138,42 @@ def parse(answer: bytes, path: str) -> Look:
 def _ask(path: str) -> bytes:
     """Return the answer to one request: the daemon takes one a connection. Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(TIMEOUT_SECONDS)
+        # The kernel's own time limits: with Python's, each call is two.
+        seconds, fraction = divmod(TIMEOUT_SECONDS, 1)
+        limit = struct.pack("ll", int(seconds), int(fraction * 1e6))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         connection.connect(path)
         connection.sendall(_LENGTH.pack(len(_REQUEST)) + _REQUEST)
-        (size,) = _LENGTH.unpack(_received(connection, _LENGTH.size))
-        if size > MAX_ANSWER_BYTES:
-            raise OSError(f"an answer of {size} bytes")
-        return _received(connection, size)
+        return _received(connection)
 
 
-def _received(connection: socket.socket, size: int) -> bytes:
-    pieces = []
-    while size:
-        piece = connection.recv(size)
+def _received(connection: socket.socket) -> bytes:
+    received, end = b"", _LENGTH.size
+    while len(received) < end:
+        piece = connection.recv(_READ_BYTES)  # nearly always all of the answer
         if not piece:
             raise OSError("the connection was closed before the answer was whole")
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
+        received += piece
+        if len(received) >= _LENGTH.size:
+            size = _LENGTH.unpack_from(received)[0]
+            if size > MAX_ANSWER_BYTES:
+                raise OSError(f"an answer of {size} bytes")
+            end = _LENGTH.size + size
+    return received[_LENGTH.size : end]
 
 
-def _total(breakdown: dict[str, Any], leaving_out: Collection[str] = ()) -> int:
-    """Return the sum of the counters of a breakdown."""
-    total = 0
+def _totals(breakdown: dict[str, Any]) -> tuple[int, int, int]:
+    """Return sums of the counters of a breakdown: of all, of the queue `others`, of those that do not end in their decoders."""
+    every = others = going_on = 0
     for name, value in breakdown.items():
-        if name not in leaving_out:
-            total += _total(value, leaving_out) if isinstance(value, dict) else int(value)
-    return total
+        parts = _totals(value) if isinstance(value, dict) else (value, value, value)
+        every += parts[0]
+        if name not in _OTHER_QUEUES:
+            others += parts[1]
+        if name not in _ENDING:
+            going_on += parts[2]
+    return every, others, going_on
 
 
 def _windows(breakdown: dict[str, Any]) -> int:

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from services.forwarder import analysisd, forward
+from services.forwarder.progress import Progress
 from shared import codec, dead_letters, keys, queues
 from shared.messages import DeadLetter
 from shared.queues import ENRICHED
@@ -73,15 +74,15 @@ def test_each_window_is_recorded_after_it_was_read_and_the_batch_acknowledged_la
 ) -> None:
     """Recorded earlier, a crash would lose what was not read; not recorded, it would repeat what was."""
     recorded = []
-    note = queues.note
+    deliver = Progress.deliver
 
-    def looked_at(*arguments: Any, **options: Any) -> bool:
+    def looked_at(self: Progress, reached: int) -> bool:
         before = len(receiver.datagrams)
-        done = note(*arguments, **options)
+        done = deliver(self, reached)
         recorded.append((before, progress(client, batch.batch_id), is_done(client, batch.batch_id)))
         return done
 
-    monkeypatch.setattr(queues, "note", looked_at)
+    monkeypatch.setattr(Progress, "deliver", looked_at)
     batch = an_enriched_batch(25)
     put(client, batch)
     with AtWork(client, receiver.path, batch) as work:

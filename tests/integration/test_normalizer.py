@@ -125,7 +125,15 @@ def test_events_keep_their_order_whichever_way_they_go(
     enriched = normalized(client, a_batch("common 1", "2", "discard", "parts 2", "common 3", "common 4", "5"))
 
     assert enriched is not None
-    assert (b"common 1", b"2", b"event-3 part 0", b"event-3 part 1", b"common 3", b"common 4", b"5") == enriched.datagrams
+    assert (
+        b"common 1",
+        b"2",
+        b"event-3 part 0",
+        b"event-3 part 1",
+        b"common 3",
+        b"common 4",
+        b"5",
+    ) == enriched.datagrams
     assert (2,) == enriched.continued
 
 
