@@ -429,6 +429,19 @@ def dashboard(config: Path | None, data_dir: Path | None) -> None:
 
 @cli.command()
 @_config_option
+@_data_dir_option
+def metrics(config: Path | None, data_dir: Path | None) -> None:
+    """Serve the state of queues, groups and books for Prometheus.
+
+    Once for all workers, at the third port after that of metrics_address. `cwpipe run` does so by itself.
+    """
+    from services.operator.metrics.command import serve
+
+    serve(_load(config), data_dir or _default_data_dir())
+
+
+@cli.command()
+@_config_option
 def settings(config: Path | None) -> None:
     """Show what is in force, and where each value came from."""
     from services.operator.settings import show

@@ -47,10 +47,12 @@ class Progress:
 
     def deliver(self, reached: int) -> bool:
         """Record that all before the index `reached` is confirmed. False, with nothing written: somebody else did."""
-        events = self._events(reached)
+        before, events = self.offset, self._events(reached)
         done = self._record(reached, lambda pipe: books.record(pipe, self._group_key, {"delivered": events}))
         if done:
             metrics.EVENTS_DELIVERED.inc(events)
+            size = sum(map(len, self._batch.datagrams[before:reached]))
+            metrics.BYTES_DELIVERED.labels(*metrics.of_group(self._batch.group)).inc(size)
         return done
 
     def refuse(self, reason: str) -> bool:
