@@ -407,11 +407,12 @@ def health(config: Path | None) -> None:
 
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def passwords(directory: Path) -> None:
+@click.option("--grafana", is_flag=True, help="That of Grafana's administrator alone, instead of the others.")
+def passwords(directory: Path, *, grafana: bool) -> None:
     """Make the passwords of a stack. They go into DIRECTORY, where there are none yet."""
     from services.operator.passwords import make
 
-    make(directory)
+    make(directory, grafana=grafana)
 
 
 @cli.command()

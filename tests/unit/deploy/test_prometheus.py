@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from shared.metrics import _PORT_OFFSETS
 from tests import promtool
@@ -74,3 +74,10 @@ def test_every_role_is_scraped_at_its_own_port() -> None:
     ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in CONFIG["scrape_configs"]}
 
     assert {f"cwpipe-{role}": 9108 + offset for role, offset in _PORT_OFFSETS.items()} == ports
+
+
+def test_the_documents_tell_of_every_alert_and_of_no_other() -> None:
+    """In the order of the rules."""
+    listed = re.findall(r"^\| \[(Cwpipe\w+)\]\(operations\.md#(\w+)\) \|", (ROOT / "docs/metrics.md").read_text(), re.M)
+
+    assert [(rule["alert"], rule["alert"].lower()) for rule in RULES] == listed
