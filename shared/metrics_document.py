@@ -20,12 +20,15 @@ _OF_ROLE = {
 
 def described(metric: Counter | Gauge | Histogram | Asked) -> tuple[str, str, tuple[str, ...], str]:
     """Return name as it is scraped, kind, labels and sentence."""
+    name, kind, labels, sentence = _told(metric)
+    return (f"{name}_total" if kind == "counter" else name), kind, labels, sentence
+
+
+def _told(metric: Counter | Gauge | Histogram | Asked) -> tuple[str, str, tuple[str, ...], str]:
     if isinstance(metric, Asked):
-        name, kind, labels, sentence = metric.name, metric.kind, metric.labels, metric.sentence
-    else:
-        family = next(iter(metric.collect()))
-        name, kind, labels, sentence = family.name, family.type, metric._labelnames, family.documentation
-    return (f"{name}_total" if kind == "counter" else name), kind, tuple(labels), sentence
+        return metric.name, metric.kind, metric.labels, metric.sentence
+    family = next(iter(metric.collect()))
+    return family.name, family.type, tuple(metric._labelnames), family.documentation
 
 
 def tables() -> str:

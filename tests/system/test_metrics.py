@@ -16,7 +16,8 @@ from tests.system.host import Host, NewHost, numbered, soon
 from tests.system.test_dead_letters import faulty_environment
 
 RULES = Path(__file__).parents[2] / "deploy/prometheus/cwpipe.rules.yml"
-ROLES = ("fetcher", "normalizer", "forwarder", "metrics")
+#: In the order of their ports.
+ROLES = ("fetcher", "normalizer", "forwarder", "metrics", "normalizer 2")
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Seen:
         """Return what all roles serve now, each series with its job and instance."""
         found: Series = {}
         for role, port in self.ports.items():
-            where = {"job": f"cwpipe-{role}", "instance": f"127.0.0.1:{port}"}
+            where = {"job": f"cwpipe-{role.split()[0]}", "instance": f"127.0.0.1:{port}"}
             for (name, labels), value in scraped(port).items():
                 found[name, tuple(sorted((dict(labels) | where).items()))] = value
         return found
@@ -57,7 +58,7 @@ def seen(new_host: NewHost) -> Iterator[Seen]:
         )
         for group in ("/app/shop", "/app/denied", "/app/quiet"):
             host.put(group, numbered(300, group))
-        run = host.start(**faulty_environment(host.shell))
+        run = host.start(CWPIPE_RUN_NORMALIZERS="2", **faulty_environment(host.shell))
         for group in ("/app/shop", "/app/denied", "/app/quiet"):
             host.wait_delivered(group, numbered(300, group))
         soon(lambda: "metrics ready" in run.err, "the state served")
@@ -138,12 +139,19 @@ def test_what_flows_is_counted_where_it_is_done(seen: Seen) -> None:
     assert total(seen.calm, "cwpipe_api_calls_total", operation="FilterLogEvents")
 
 
+def test_normalizers_of_one_host_have_ports_of_their_own(seen: Seen) -> None:
+    """The second would find that of the first taken, and never start."""
+    ports = {dict(labels)["instance"] for name, labels in seen.calm if name == "cwpipe_normalized_events_total"}
+
+    assert {f"127.0.0.1:{seen.ports[role]}" for role in ("normalizer", "normalizer 2")} == ports
+
+
 def test_the_state_is_exported_once_and_not_by_every_role(seen: Seen) -> None:
     """Else a sum over what is scraped would count it several times."""
     jobs = {dict(labels)["job"] for name, labels in seen.calm if name == "cwpipe_queue_batches"}
 
     assert {"cwpipe-metrics"} == jobs
-    assert 1 == total(seen.calm, "cwpipe_queue_workers", queue="raw")
+    assert 2 == total(seen.calm, "cwpipe_queue_workers", queue="raw")
     assert 0 == total(seen.calm, "cwpipe_unaccounted_events")
     assert 256 * 1024**2 == total(seen.calm, "cwpipe_budget_limit_bytes")
 

@@ -188,7 +188,7 @@ def test_a_role_serves_metrics_where_prometheus_looks_for_them(role: str) -> Non
     written = re.search(r"^#CWPIPE_METRICS_ADDRESS=(.+)$", (ROOT / ".env.example").read_text(), re.M)
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     sought = [one["dns_sd_configs"][0] for one in config["scrape_configs"]]
-    offset: dict[str, int] = dict(_PORT_OFFSETS)
+    offset = {str(name): moved for name, moved in _PORT_OFFSETS.items()}
 
     assert written is not None
     host, _, port = written[1].partition(":")

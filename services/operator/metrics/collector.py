@@ -13,13 +13,15 @@ from prometheus_client.registry import Collector
 from services.operator.metrics import reading
 from services.operator.metrics.reading import State
 from shared import metrics, risks
-from shared.books import ENTRIES, Account, GroupState
+from shared.books import Account, Entry, GroupState
 from shared.metrics import Asked
 
 #: Several who scrape at once, or too often, cost Redis no more than one.
 SHORTEST_SECONDS = 1.0
 #: What counts against limits.queued_bytes.
 BUDGETED = ("raw", "enriched", "dead_letters")
+#: What is told of the books: events, and entries that only grow. A replay takes dead_lettered back.
+TOLD: tuple[Entry, ...] = ("fetched", "delivered", "duplicates", "discarded")
 
 Values = Iterable[tuple[tuple[str, ...], float]]
 
@@ -71,7 +73,7 @@ def _of_all(state: State, now: float, max_queued_bytes: int) -> Iterator[Metric]
     ages = (((queue.name,), max(0.0, now - queue.oldest_ms / 1000) if queue.oldest_ms else 0.0) for queue in queues)
     yield _family(metrics.QUEUE_AGE, ages)
     yield _family(metrics.QUEUE_WORKERS, [((queue.name,), queue.workers) for queue in queues])
-    yield _family(metrics.BOOKS, [((name,), getattr(total, name)) for name in ENTRIES if name != "dead_lettered"])
+    yield _family(metrics.BOOKS, [((name,), getattr(total, name)) for name in TOLD])
     single: dict[Asked, float | None] = {
         metrics.BUDGET_USED: sum(held.get(name, 0) for name in BUDGETED),
         metrics.BUDGET_LIMIT: max_queued_bytes,
@@ -114,8 +116,7 @@ def _of_groups(state: State, now_ms: int) -> Iterator[Metric]:
     entries = [
         ((*name, entry), getattr(account, entry))
         for name, (_, account, _) in zip(names, shown, strict=True)
-        for entry in ENTRIES
-        if entry != "dead_lettered"
+        for entry in TOLD
     ]
     yield _family(metrics.GROUP_EVENTS, entries)
 
