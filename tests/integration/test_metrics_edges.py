@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,19 @@ def test_credentials_of_a_role_tell_how_long_they_last(aws: CloudWatch) -> None:
     LogsApi(session, "s", REGION, _count).page("/app", 0, aws.now_ms())
 
     assert 60 < session.credentials_seconds() <= 3_600
+
+
+def test_a_session_that_nobody_renews_comes_under_the_threshold_of_the_alert(
+    aws: CloudWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As variables that were set by hand: botocore asks for new ones, and gets the same again."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", (datetime.now(UTC) + timedelta(minutes=5)).isoformat())
+    aws.create_group(REGION, "/app")
+    session = SourceSession(a_source(aws))
+    LogsApi(session, "s", REGION, _count).page("/app", 0, aws.now_ms())
+
+    assert 60 < session.credentials_seconds() < 540
 
 
 def test_keys_that_last_for_ever_have_no_end(aws: CloudWatch) -> None:

@@ -228,3 +228,16 @@ def _fires(directory: Path, alert: str, first: Series, then: Series) -> bool:
     code, text = promtool.run("test", "rules", directory / "test.yml")
     assert 0 == code or "got: nil" in text, text
     return code == 0
+
+
+def test_without_an_address_or_a_redis_the_command_says_what_is_missing(host: Host) -> None:
+    """One line each, and the exit codes that --help documents."""
+    host.configure("/app/shop")
+    where = ("metrics", "--config", host.config, "--data-dir", host.data_dir)
+    without_address = host.shell.run(*where)
+    without_redis = host.shell.run(*where, env={"CWPIPE_METRICS_ADDRESS": "127.0.0.1:9108"})
+
+    assert (2, "") == (without_address.exit_code, without_address.out)
+    assert "cwpipe: metrics_address is not set: give it a host:port" in without_address.err
+    assert (3, "") == (without_redis.exit_code, without_redis.out)
+    assert f"cwpipe: nothing runs on {host.data_dir}, and no redis_url is set" in without_redis.err
