@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-compose check bench torture docs clean
+.PHONY: help demo test promtool test-compose check bench torture docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,7 +16,16 @@ demo: .venv/ready  ## run the whole pipeline here, on stand-ins: needs no AWS ac
 	@$(BIN)/cwpipe demo
 
 test: .venv/ready  ## run all tests: real processes, a real Valkey, real sockets; needs no network
+	@$(MAKE) --no-print-directory promtool || echo "make promtool failed: the alert rules are not tested"
 	$(BIN)/pytest
+
+PROMTOOL := .venv/promtool/usr/bin/promtool
+promtool: .venv/ready  ## have promtool for the tests of the alert rules: Debian's package, unpacked and not installed
+	@if [ -x $(PROMTOOL) ] || command -v promtool >/dev/null || ! command -v apt-get >/dev/null; then exit; fi; \
+	mkdir -p .venv/promtool && cd .venv/promtool && \
+	{ timeout 120 apt-get -qq download prometheus 2>/dev/null || \
+	  { timeout 120 apt-get -qq update && timeout 120 apt-get -qq download prometheus; }; } 2>/dev/null && \
+	dpkg -x prometheus_*.deb . && rm -rf prometheus_*.deb etc lib var usr/share usr/bin/prometheus
 
 # One run at a time on a machine. The laboratory is an engine for machines that have none, kept beside this project.
 LABORATORY ?= ../shared/tools/compose-lab.sh
@@ -46,8 +55,9 @@ bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minu
 torture: .venv/ready  ## kill everything again and again under load and look for lost events: ten minutes, TORTURE_SEED=n replays
 	$(BIN)/pytest -v tests/torture/long_form.py
 
-docs: .venv/ready  ## write cwpipe.example.toml and docs/settings.md anew from the settings' definitions
+docs: .venv/ready  ## write cwpipe.example.toml, docs/settings.md and the tables of docs/metrics.md anew from the code
 	$(BIN)/python -m shared.settings.document
+	$(BIN)/python -m shared.metrics_document
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

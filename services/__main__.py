@@ -407,11 +407,12 @@ def health(config: Path | None) -> None:
 
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def passwords(directory: Path) -> None:
+@click.option("--grafana", is_flag=True, help="That of Grafana's administrator alone, instead of the others.")
+def passwords(directory: Path, *, grafana: bool) -> None:
     """Make the passwords of a stack. They go into DIRECTORY, where there are none yet."""
     from services.operator.passwords import make
 
-    make(directory)
+    make(directory, grafana=grafana)
 
 
 @cli.command()
@@ -423,6 +424,19 @@ def dashboard(config: Path | None, data_dir: Path | None) -> None:
     They ask for a password: the log says at the start which file holds it.
     """
     from services.dashboard.__main__ import main as serve
+
+    serve(_load(config), data_dir or _default_data_dir())
+
+
+@cli.command()
+@_config_option
+@_data_dir_option
+def metrics(config: Path | None, data_dir: Path | None) -> None:
+    """Serve the state of queues, groups and books for Prometheus.
+
+    Once for all workers, at the third port after that of metrics_address. `cwpipe run` does so by itself.
+    """
+    from services.operator.metrics.command import serve
 
     serve(_load(config), data_dir or _default_data_dir())
 

@@ -19,7 +19,7 @@ SOCKET_TIMEOUT_SECONDS = 15
 AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError)
 
 
-def connect(redis_url: str, password_file: str = "") -> redis.Redis:
+def connect(redis_url: str, password_file: str = "", *, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> redis.Redis:
     """Return a client for `redis_url`, with the password kept in `password_file` if one is named; nothing is sent yet.
 
     It never repeats a command by itself: a transaction whose answer was lost may have been carried out, and only the
@@ -39,8 +39,8 @@ def connect(redis_url: str, password_file: str = "") -> redis.Redis:
             redis_url,
             **password,
             retry=Retry(NoBackoff(), 0),
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=5,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=min(5, timeout_seconds),
             health_check_interval=15,
         )
     except ValueError:

@@ -56,6 +56,7 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         leases.start()
     for rank, source in enumerate(settings.sources):
         session = SourceSession(source)
+        metrics.CREDENTIALS_LEFT.labels(source.name).set_function(session.credentials_seconds)
         for region in source.regions:
             api = LogsApi(session, source.name, region, _counter(client, region, liveness.touch), limiter)
             schedule.add(DiscoveryTask(fetching, rank, source, api))

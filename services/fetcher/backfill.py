@@ -132,6 +132,7 @@ class BackfillReader:
         self._transact(stored, write)
         metrics.EVENTS_FETCHED.inc(fetched)
         metrics.EVENTS_DUPLICATE.inc(fetched - len(fresh))
+        metrics.BYTES_FETCHED.labels(*metrics.of_group(self.group)).inc(sum(len(event.message) for event, _ in fresh))
 
     def _store(self, pipe: Pipeline, state: Backfills, ids: Ids) -> None:
         name = keys.backfills(self.key)

@@ -211,6 +211,7 @@ class GroupReader:
             for number, events in enumerate(batches.split([event for event, _ in fresh]))
         ]
         payloads = [codec.encode(one) for one in made]
+        told = [batches.facts(self.key, one) for one in made]
         stored = msgspec.json.encode(after)
         place = keys.checkpoint(self.key)
         expected, self._checkpoint = self._stored, None  # whatever goes wrong below, the next call loads it anew
@@ -219,8 +220,8 @@ class GroupReader:
             if pipe.get(place) != expected:
                 raise Superseded
             pipe.multi()
-            for one, payload in zip(made, payloads, strict=True):
-                queues.put(pipe, self._queue, RAW, one.batch_id, payload, batches.facts(self.key, one))
+            for one, payload, each in zip(made, payloads, told, strict=True):
+                queues.put(pipe, self._queue, RAW, one.batch_id, payload, each)
             additions = self._seen.add(pipe, fresh, after.sequence, partial(sweeps.is_needed, after))
             pruned = self._seen.prune(pipe, after.swept_ms, partial(sweeps.is_needed, after))
             books.record(pipe, self.key, {"fetched": fetched, "duplicates": fetched - len(fresh)})
@@ -233,6 +234,7 @@ class GroupReader:
         self._seen.committed(additions, pruned)
         metrics.EVENTS_FETCHED.inc(fetched)
         metrics.EVENTS_DUPLICATE.inc(fetched - len(fresh))
+        metrics.BYTES_FETCHED.labels(*metrics.of_group(self.group)).inc(sum(each["bytes"] for each in told))
         self._checkpoint, self._stored = after, stored
 
     def _now(self) -> int:

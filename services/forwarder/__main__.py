@@ -2,6 +2,7 @@
 
 from services.forwarder import forward, level
 from services.forwarder.forward import Forwarder
+from services.forwarder.receiver_metrics import ReceiverMetrics
 from shared import logs, metrics, store
 from shared.queues import ENRICHED
 from shared.settings.load import Loaded
@@ -14,7 +15,7 @@ def main(loaded: Loaded) -> None:
     logs.set_up(settings.log.level, settings.log.format, role="forwarder")
     client = store.connect(settings.redis_url, settings.redis_password_file)
     store.verify(client, settings.redis_url)
-    metrics.serve(settings.metrics_address, role="forwarder")
+    metrics.serve(settings.metrics_address, "forwarder", ReceiverMetrics(settings.wazuh.stats_socket))
     runner = Runner(client, ENRICHED, role="forwarder", alive_file=settings.alive_file)
     forward.use(Forwarder(client, level.sink(settings.wazuh, client), runner.beat, runner.stop))
     runner.run()

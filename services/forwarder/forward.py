@@ -87,6 +87,7 @@ class Forwarder:
             flight = _Flight(progress.offset)
         if batch.newest_ms:  # the past that a backfill read is no lag
             metrics.LAG.set(time.time() - batch.newest_ms / 1000)
+            metrics.note_newest(batch.group, batch.newest_ms)
 
     def _step(self, batch: EnrichedBatch, progress: Progress, flight: "_Flight") -> None:
         """Send what may be sent now, and take note of what is confirmed by now; wait if there is nothing to send."""

@@ -61,13 +61,15 @@ class Progress:
 
     def deliver(self, reached: int) -> bool:
         """Record that all before the index `reached` is confirmed. False, with nothing written: somebody else did."""
-        events = self._events(reached)
+        before, events = self.offset, self._events(reached)
         if reached == len(self._batch.datagrams):
             done = self._record(reached, lambda pipe: books.record(pipe, self._group_key, {"delivered": events}))
         else:
             done = self._moved(reached, events)
         if done:
             metrics.EVENTS_DELIVERED.inc(events)
+            size = sum(map(len, self._batch.datagrams[before:reached]))
+            metrics.BYTES_DELIVERED.labels(*metrics.of_group(self._batch.group)).inc(size)
         return done
 
     def refuse(self, reason: str) -> bool:

@@ -19,11 +19,14 @@ class Waiting:
     def __init__(self) -> None:
         self._since: float | None = None
         self._said_at: float | None = None
+        self._counted_to = 0.0
 
     def goes_on(self, why: str) -> None:
         """Note that the receiver keeps us waiting, and say why if that has not been said lately."""
         now = monotonic()
-        self._since = self._since or now
+        if self._since is None:
+            self._since = self._counted_to = now
+        self._count(now)
         if now - self._since > SHORT_SECONDS and now - (self._said_at or -REMIND_SECONDS) > REMIND_SECONDS:
             log.warning("waiting for the receiver", why=why, seconds=round(now - self._since))
             self._said_at = now
@@ -32,8 +35,13 @@ class Waiting:
         """Note that the receiver got on."""
         if self._since is None:
             return
-        waited = monotonic() - self._since
-        metrics.RECEIVER_WAIT.inc(waited)
+        now = monotonic()
+        self._count(now)
         if self._said_at is not None and self._said_at > self._since:
-            log.info("the receiver reads again", seconds=round(waited))
+            log.info("the receiver reads again", seconds=round(now - self._since))
         self._since, self._said_at = None, None
+
+    def _count(self, now: float) -> None:
+        """Count as it goes on: whoever looks at a receiver that is away for hours should see it."""
+        metrics.RECEIVER_WAIT.inc(now - self._counted_to)
+        self._counted_to = now

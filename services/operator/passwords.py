@@ -4,6 +4,10 @@
     redis.conf           the same, as Redis reads it
     dashboard-password   of the dashboard's user
 
+and, into a directory of its own, that nothing but Grafana reads:
+
+    grafana-password     of Grafana's administrator
+
 Files are readable by owner and group only. What is there stays as it is: the queues outlive a restart.
 """
 
@@ -16,10 +20,13 @@ from shared.errors import SettingsError
 PASSWORD_BYTES = 24
 
 
-def make(directory: Path) -> None:
-    """Make what is missing in `directory`. Raises SettingsError when it cannot be written to."""
+def make(directory: Path, *, grafana: bool = False) -> None:
+    """Make what is missing in `directory`, of Grafana alone or of all others. Raises SettingsError when that cannot be."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        if grafana:
+            _password(directory / "grafana-password")
+            return
         redis = _password(directory / "redis-password")
         _write(directory / "redis.conf", f'requirepass "{_quoted(redis)}"\n')
         _password(directory / "dashboard-password")

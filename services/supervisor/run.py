@@ -13,7 +13,7 @@ from services.supervisor import report
 from services.supervisor.children import STOP_SECONDS, Child, role_command
 from services.supervisor.embedded import EmbeddedServer
 from services.supervisor.report import ProgressBar, Summary
-from shared import books, keys, logs, queues, receiver, store
+from shared import books, keys, logs, metrics, queues, receiver, store
 from shared.errors import CwpipeError, Incomplete, SettingsError, Unreachable
 from shared.settings.load import Loaded, require_sources
 from shared.settings.places import child_environment
@@ -147,14 +147,29 @@ class Supervisor:
         stderr = bar.write_end if bar is not None else None
         forwarder = Child("forwarder", role_command("forwarder"), environment, stderr=stderr)
         normalizers = [
-            Child(f"normalizer {number}", role_command("normalizer"), environment, stderr=stderr)
+            Child(
+                f"normalizer {number}",
+                role_command("normalizer"),
+                self._of_normalizer(number, environment),
+                stderr=stderr,
+            )
             for number in range(1, self._loaded.settings.run.normalizers + 1)
         ]
         arguments = ["--once"] if self._once else []
         self._fetcher = Child(
             "fetcher", role_command("fetcher", *arguments), environment, finite=self._once, stderr=stderr
         )
-        return [self._fetcher, *normalizers, forwarder]
+        roles = [self._fetcher, *normalizers, forwarder]
+        if self._loaded.settings.metrics_address and not self._once:
+            roles.append(Child("metrics", role_command("metrics"), environment, stderr=stderr))
+        return roles
+
+    def _of_normalizer(self, number: int, environment: dict[str, str]) -> dict[str, str]:
+        """Return the environment of the `number`-th normalizer: each serves its metrics at a port of its own."""
+        address = self._loaded.settings.metrics_address
+        if number == 1 or not address:
+            return environment
+        return environment | {"CWPIPE_METRICS_ADDRESS": metrics.shifted(address, number + 1)}
 
     def _is_done(self) -> bool:
         if not self._once or self._fetcher is None or self._fetcher.exit_code is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared import metrics
 from shared.aws import pages
 from shared.aws.faults import CALL_ERRORS, is_throttling, translate
 from shared.aws.limiter import Lane, Limiter
@@ -90,8 +91,10 @@ class Connection:
         except SourceError as error:
             raise type(error)(f"{what}: {error}") from error
         except CALL_ERRORS as error:
-            if lane is not None and is_throttling(error):
-                lane.throttled()
+            if is_throttling(error):
+                metrics.CALLS_THROTTLED.labels(self._region, operation).inc()
+                if lane is not None:
+                    lane.throttled()
             raise translate(
                 error,
                 f"logs:{operation}",

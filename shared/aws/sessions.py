@@ -1,8 +1,10 @@
 """Sessions and credentials of one source: profile, role, or the usual chain, refreshed before they expire."""
 
 import logging
+import math
 import os
 import threading
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +74,12 @@ class SourceSession:
             session: Any = self._loaded()._session
             client: BaseClient = session.create_client("cloudwatch", region_name=region, config=_METRICS_CONFIG)
             return client
+
+    def credentials_seconds(self) -> float:
+        """Return how long the credentials in hand are valid; NaN: without an end, or not known yet. Never blocks."""
+        session: Any = self._session
+        expiry = getattr(session and session._session._credentials, "_expiry_time", None)
+        return (expiry - datetime.now(UTC)).total_seconds() if expiry is not None else math.nan
 
     def forget(self) -> None:
         """Load profile, environment and role anew at the next client: the credentials in hand have expired."""

@@ -16,7 +16,7 @@ from shared.settings.words import either
 MAX_SOCKET_PATH_BYTES = 107
 MAX_PORT = 65_535
 #: The normalizer takes the next port, the forwarder the one after.
-MAX_METRICS_PORT = MAX_PORT - 2
+MAX_METRICS_PORT = MAX_PORT - 3
 
 #: What a location may be made of: an event's region, account, log group and log stream.
 LOCATION_FIELDS = ("region", "account", "log_group", "log_stream")

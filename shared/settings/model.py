@@ -339,7 +339,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="host:port of the Prometheus endpoint of the fetcher; the normalizer takes the next port, the "
-            "forwarder the one after. Empty: none."
+            "forwarder the one after, `cwpipe metrics` the third. Empty: none. See docs/metrics.md."
         ),
     ] = ""
     alive_file: Annotated[

@@ -1,6 +1,8 @@
 """What docker-compose.yml promises, without an engine. That it works is tests/compose's to show."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 from services.forwarder.forward import CONFIRM_ON_STOP_SECONDS
 from shared.aws.sessions import _CONFIG as CONFIG_OF_CALLS
 from shared.liveness import STUCK_SECONDS
+from shared.metrics import _PORT_OFFSETS
 from shared.settings.environment import EXTRA
 from shared.settings.fields import variables
 from shared.settings.model import Limits
@@ -21,7 +24,14 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WAZUH_DOCKER: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose/wazuh-docker.yml").read_text())
 ROLES = ("fetcher", "normalizer", "forwarder", "dashboard")
 WORKERS = ("fetcher", "normalizer", "forwarder")
-ONCE_ONLY = ("passwords", "demo-settings", "check")
+ONCE_ONLY = ("passwords", "grafana-password", "demo-settings", "check")
+#: What is published, each on the loopback of the host.
+PORTS = {
+    "dashboard": ["127.0.0.1:${DASHBOARD_PORT:-9181}:9181"],
+    "prometheus": ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"],
+    "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
+}
+MONITORING = ("metrics", "prometheus", "grafana-password", "grafana")
 #: Of no role in a container.
 ELSEWHERE = {"CWPIPE_RUN_NORMALIZERS"}
 
@@ -122,21 +132,70 @@ def test_what_works_for_good_is_started_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_no_name_is_fixed_and_no_port_but_the_dashboards(name: str) -> None:
+def test_no_name_is_fixed_and_no_port_but_those_to_look_at(name: str) -> None:
     """Two containers of one name, or with one port of the host, cannot be: --scale would fail."""
     service = SERVICES[name]
 
     assert {"container_name", "hostname", "network_mode"} & service.keys() <= {"network_mode"}
     assert service.get("network_mode", "none") == "none"
-    assert (["127.0.0.1:${DASHBOARD_PORT:-9181}:9181"] if name == "dashboard" else None) == service.get("ports")
+    assert PORTS.get(name) == service.get("ports")
 
 
 def test_the_queues_network_leads_nowhere() -> None:
     """Only the fetcher needs the world, and the dashboard a port."""
     assert COMPOSE["networks"]["queues"]["internal"]
-    assert {"redis": ["queues"], "normalizer": ["queues"], "forwarder": ["queues"]} == {
-        name: SERVICES[name]["networks"] for name in ("redis", "normalizer", "forwarder")
-    }
+    inside = ("redis", "normalizer", "forwarder", "metrics")
+    assert {name: ["queues"] for name in inside} == {name: SERVICES[name]["networks"] for name in inside}
+
+
+def test_monitoring_is_there_for_those_who_ask_for_it() -> None:
+    """Its images come from elsewhere; and nothing that works waits for it."""
+    assert set(MONITORING) == {name for name in SERVICES if SERVICES[name].get("profiles") == ["monitoring"]}
+    waited_for = {name: set(SERVICES[name].get("depends_on", {})) & set(MONITORING) for name in SERVICES}
+    assert {"grafana"} == {name for name, those in waited_for.items() if those}
+
+
+def test_grafana_sees_prometheus_and_nothing_else_of_ours() -> None:
+    """No queue, no Redis, no password but its own, which stands in no variable; and it asks everybody for one."""
+    grafana, environment = SERVICES["grafana"], SERVICES["grafana"]["environment"]
+
+    assert ["monitoring"] == grafana["networks"]
+    assert ["prometheus", "grafana"] == [
+        name for name in SERVICES if "monitoring" in (SERVICES[name].get("networks") or [])
+    ]
+    assert "/run/cwpipe/passwords/grafana-password" == environment["GF_SECURITY_ADMIN_PASSWORD__FILE"]
+    assert "grafana-password:/run/cwpipe/passwords:ro" in grafana["volumes"]
+    assert not [volume for volume in grafana["volumes"] if volume.startswith("passwords:")]
+    assert ["grafana-password:/run/cwpipe/passwords"] == SERVICES["grafana-password"]["volumes"]
+    assert ("false", "false") == (environment["GF_AUTH_ANONYMOUS_ENABLED"], environment["GF_USERS_ALLOW_SIGN_UP"])
+    assert [name for name in environment if "PASSWORD" in name] == ["GF_SECURITY_ADMIN_PASSWORD__FILE"]
+
+
+def test_prometheus_keeps_what_it_has_and_reads_the_projects_own_rules() -> None:
+    """It may write nowhere but into its volume, and has no secret."""
+    prometheus = SERVICES["prometheus"]
+
+    assert ["./deploy/prometheus:/etc/prometheus:ro", "prometheus-data:/prometheus"] == prometheus["volumes"]
+    assert {"--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"} <= set(
+        prometheus["command"]
+    )
+    assert "environment" not in prometheus
+
+
+@pytest.mark.parametrize("role", [*WORKERS, "metrics"])
+def test_a_role_serves_metrics_where_prometheus_looks_for_them(role: str) -> None:
+    """By the one line of .env that the example names."""
+    written = re.search(r"^#CWPIPE_METRICS_ADDRESS=(.+)$", (ROOT / ".env.example").read_text(), re.M)
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    sought = [one["dns_sd_configs"][0] for one in config["scrape_configs"]]
+    offset = {str(name): moved for name, moved in _PORT_OFFSETS.items()}
+
+    assert written is not None
+    host, _, port = written[1].partition(":")
+    assert "0.0.0.0" == host  # of a container
+    assert [int(port) + offset[role]] == [place["port"] for place in sought if role in place["names"]]
+    assert set(SERVICES[role]["networks"]) & set(SERVICES["prometheus"]["networks"])
+    assert "CWPIPE_METRICS_ADDRESS" in environment_of(role)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -213,3 +272,21 @@ def test_every_service_of_aws_that_is_asked_is_left_in_the_image() -> None:
 
     assert asked
     assert set() == asked - left
+
+
+def test_compose_itself_agrees_with_all_profiles(tmp_path: Path) -> None:
+    """Where there is a Compose: it needs no engine for that."""
+    compose = ["docker", "compose"]
+    if not shutil.which("docker") or subprocess.run([*compose, "version"], capture_output=True, check=False).returncode:
+        pytest.skip("there is no Docker Compose on this machine")
+    (tmp_path / "env").touch()
+    profiles = [word for name in ("monitoring", "demo", "check", "multi-node") for word in ("--profile", name)]
+    done = subprocess.run(
+        [*compose, "--project-directory", ROOT, "--env-file", tmp_path / "env", *profiles, "config", "--services"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert set(SERVICES) == set(done.stdout.split())

@@ -80,3 +80,12 @@ def test_nothing_of_them_is_printed() -> None:
     done = subprocess.run([".venv/bin/python", "-c", script], capture_output=True, check=True)
 
     assert (b"", b"") == (done.stdout, done.stderr)
+
+
+def test_grafanas_is_made_alone(tmp_path: Path) -> None:
+    """Its directory is mounted where no other password has a place."""
+    make(tmp_path, grafana=True)
+
+    (path,) = tmp_path.iterdir()
+    assert "grafana-password" == path.name
+    assert re.fullmatch(r"[\w-]{32}\n", path.read_text())
