@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-compose check bench torture docs clean
+.PHONY: help demo test test-compose check bench torture docs wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,8 +49,17 @@ torture: .venv/ready  ## kill everything again and again under load and look for
 docs: .venv/ready  ## write cwpipe.example.toml and docs/settings.md anew from the settings' definitions
 	$(BIN)/python -m shared.settings.document
 
+# The same bytes from the same sources, whenever and wherever: hatchling is of uv.lock, and dates nothing. Beside it what it
+# needs, each file by its digest.
+wheel: .venv/ready  ## build the wheel and the list of what it needs, into dist/
+	@rm -rf dist
+	$(BIN)/python -m hatchling build --target wheel
+	@$(BIN)/uv export --quiet --locked --offline --no-emit-project --no-header --no-annotate --no-default-groups \
+	  --extra embedded --extra dashboard --output-file dist/requirements.txt
+	@cd dist && sha256sum *
+
 clean:  ## remove .venv and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit("cwpipe needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
