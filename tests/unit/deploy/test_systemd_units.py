@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from services.forwarder.forward import CONFIRM_ON_STOP_SECONDS
 from services.supervisor import children, embedded
