@@ -25,7 +25,7 @@ LASTING = ("cwpipe.service", *ROLES)
 UNITS = sorted(path.name for path in DIRECTORY.glob("cwpipe*.*") if path.suffix in (".service", ".target"))
 #: Of the sandbox; what else a unit's [Service] says is its own.
 SANDBOX = re.compile(
-    r"NoNew|Capabilit|Ambient|Protect|Private|ProcSubset|RemoveIPC|LockPers|MemoryDeny|Restrict[A-Z]\w*(?<!Status)$"
+    r"NoNew|Capabilit|Ambient|Protect|Private|RemoveIPC|LockPers|MemoryDeny|Restrict[A-Z]\w*(?<!Status)$"
     r"|SystemCall|KeyringMode|UMask|LimitCORE"
 )
 #: 10 is no protection at all, 0 all there is. What is left: the network, and for some a group.
