@@ -111,7 +111,7 @@ def test_what_a_kustomization_names_is_there(path: Path) -> None:
     files = {
         *(name for name in what.get("resources", []) if name.endswith(".yaml")),
         *(patch["path"] for patch in what.get("patches", [])),
-        *(name for generator in what.get("configMapGenerator", []) for name in generator["files"]),
+        *(name.partition("=")[2] for generator in what.get("configMapGenerator", []) for name in generator["files"]),
     }
 
     assert {"kustomization.yaml", *files} == {entry.name for entry in here.iterdir()}

@@ -72,8 +72,8 @@ def test_a_copy_of_the_example_brings_the_settings_of_the_copy_to_every_role(sit
     """Under a name that changes with them, in our namespace, with images of the registry."""
     kubernetes = site / "cwpipe" / "deploy" / "kubernetes"
     shutil.copytree(kubernetes / "example", kubernetes / "mine")
-    settings = (kubernetes / "mine" / "cwpipe.toml").read_text() + "# mine\n"
-    (kubernetes / "mine" / "cwpipe.toml").write_text(settings)
+    settings = (kubernetes / "mine" / "settings.toml").read_text() + "# mine\n"
+    (kubernetes / "mine" / "settings.toml").write_text(settings)
     found = kustomize(kubernetes / "mine")
     (name,) = [name for kind, name in found if kind == "ConfigMap"]
 
