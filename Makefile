@@ -46,8 +46,9 @@ bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minu
 torture: .venv/ready  ## kill everything again and again under load and look for lost events: ten minutes, TORTURE_SEED=n replays
 	$(BIN)/pytest -v tests/torture/long_form.py
 
-docs: .venv/ready  ## write cwpipe.example.toml and docs/settings.md anew from the settings' definitions
+docs: .venv/ready  ## write cwpipe.example.toml, docs/settings.md and docs/logs.md anew from what they are made of
 	$(BIN)/python -m shared.settings.document
+	$(BIN)/python -m shared.log_document
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -85,7 +85,12 @@ class Normalizer:
             try:
                 shaped = shape(event)
             except Exception as error:  # a fault of ours: this event becomes a dead letter, the others go on
-                log.exception("an event cannot be shaped", group=batch.group.log_group, event_id=event.event_id)
+                log.exception(
+                    "an event cannot be shaped",
+                    batch=batch.batch_id,
+                    group=batch.group.log_group,
+                    event_id=event.event_id,
+                )
                 outcome.unshapeable.append((event, f"cannot be shaped: {error!r}"))
                 continue
             if shaped.oversize:

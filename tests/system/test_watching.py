@@ -4,6 +4,8 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 import redis
@@ -43,6 +45,10 @@ def frames(terminal: Terminal) -> list[list[str]]:
     """Return what was drawn, frame by frame, each as its lines."""
     drawn = terminal.raw.partition(ENTERED)[2].split("\x1b[H")[1:]
     return [_SEQUENCE.sub("", frame).replace("\r", "").split("\n") for frame in drawn]
+
+
+def shows(terminal: Terminal, text: str) -> bool:
+    return text in terminal.text
 
 
 def is_restored(terminal: Terminal) -> bool:
@@ -90,9 +96,9 @@ def test_it_follows_the_size_of_the_window(working: Host) -> None:
 def test_there_is_no_colour_where_none_is_wanted(working: Host) -> None:
     """NO_COLOR; without it, what is at fault is red."""
     found = []
-    for env in ({}, {"NO_COLOR": "1"}):
-        with watching(working, **env) as terminal:
-            soon(lambda terminal=terminal: "/app/denied" in terminal.text, "drawn")
+    for no_color in ("", "1"):
+        with watching(working, NO_COLOR=no_color) as terminal:
+            soon(partial(shows, terminal, "/app/denied"), "drawn")
             terminal.press("q")
             assert 0 == terminal.wait()
         found.append(bool(_COLOUR.search(terminal.raw)))
@@ -122,7 +128,8 @@ def test_no_name_commands_the_terminal(working: Host) -> None:
     """Whoever can write to Redis can name a group as he likes."""
     address = (working.data_dir / "redis_url").read_text()
     client = redis.Redis.from_url(address)
-    (state,) = [value for value in client.hvals("cwpipe:groups") if b"/app/denied" in value]  # type: ignore[union-attr]
+    states: Any = client.hvals("cwpipe:groups")
+    (state,) = [value for value in states if b"/app/denied" in value]
     evil = state.replace(b"/app/denied", rb"/\u001b[2J\u009b31m\u202e\rx")
     client.hset("cwpipe:groups", "0123456789abcdef", evil)
     try:

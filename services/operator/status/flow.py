@@ -2,11 +2,11 @@
 
 from rich.text import Text
 
-from services.operator.dead_letters.text import visible
 from services.operator.status.collect import Picture, Queued, QueueStatus
 from services.operator.status.figures import age, rate, size, some
 from services.operator.status.rates import Rates
 from services.operator.status.text import fitted, line, right
+from shared.visible import visible
 
 _NAME, _FIGURE, _UNIT = 16, 9, 10
 #: A chart of what was delivered stands at the end of its line where there is room.

@@ -1,10 +1,10 @@
 """The status as lines for people: what one look prints."""
 
-from services.operator.dead_letters.text import visible
 from services.operator.status.collect import GroupStatus, Status
 from shared import books, levels
 from shared.levels import InForce
 from shared.settings.quantities import format_bytes
+from shared.visible import visible
 
 #: A forwarder with something to send says its level every few seconds.
 LEVEL_IS_OLD_SECONDS = 60.0

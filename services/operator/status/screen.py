@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from rich.text import Text
 
-from services.operator.dead_letters.text import visible
 from services.operator.status import flow, table
 from services.operator.status.collect import Picture
 from services.operator.status.figures import age, some
@@ -14,6 +13,7 @@ from services.operator.status.rates import Rates
 from services.operator.status.render import balance
 from services.operator.status.text import fitted, line, right
 from services.operator.status.trouble import Judged
+from shared.visible import visible
 
 #: From so many lines on there is room for empty ones.
 ROOMY_LINES = 22

@@ -6,11 +6,11 @@ from textwrap import wrap
 from msgspec import Struct
 from rich.text import Text
 
-from services.operator.dead_letters.text import visible
 from services.operator.status.figures import age, rate
 from services.operator.status.rates import Rates
 from services.operator.status.text import fitted, line, named, right
 from services.operator.status.trouble import Judged, Word
+from shared.visible import visible
 
 _STYLES: dict[Word, str] = {
     **dict.fromkeys(("fault", "expiring"), "bold red"),

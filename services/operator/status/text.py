@@ -3,7 +3,7 @@
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from services.operator.dead_letters.text import visible
+from shared.visible import visible
 
 _CUT = ".."
 
