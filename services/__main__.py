@@ -376,6 +376,18 @@ def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
     show(_load(config), as_json=as_json, metrics=not without_metrics)
 
 
+@cli.command()
+@_config_option
+def identity(config: Path | None) -> None:
+    """Show as whom each source reads: its account, and the user or role.
+
+    It asks AWS, which needs no permission.
+    """
+    from services.operator.identity import show
+
+    show(_load(config), click.echo)
+
+
 @cli.command("import-ossec")
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option(

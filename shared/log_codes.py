@@ -29,7 +29,7 @@ class Line(Struct, frozen=True, kw_only=True):
     meaning: str
     action: str = _NOTHING
     counted_by: tuple[str, ...] | None = None
-    """A line with the same values in these fields is said once a minute, then counted; None: it is said each time."""
+    """A line with the same values in these fields is said once in 30 s, then counted; None: it is said each time."""
 
 
 def _line(level: Level, code: str, event: str, meaning: str, action: str = _NOTHING, by: str | None = None) -> Line:

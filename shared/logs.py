@@ -91,9 +91,16 @@ class _Once:
             return event
         key = (line.code, *(str(event.get(name, "")) for name in line.counted_by))
         kept: Fields = {name: value for name, value in event.items() if name not in ("exc_info", "stack_info")}
+        if event.get("exc_info"):  # of a traceback its end: the whole would keep alive what was worked on
+            kept["error"] = _ending(event["exc_info"])
         if not self._repeats.is_new(key, kept | {"level": method}):
             raise structlog.DropEvent
         return event
+
+
+def _ending(exc_info: object) -> str:
+    given = exc_info[1] if isinstance(exc_info, tuple) else exc_info
+    return repr(given if isinstance(given, BaseException) else sys.exc_info()[1])
 
 
 def _say(fields: Fields, repeated: int) -> None:

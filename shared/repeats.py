@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 #: A line that is counted is said at most once in so many seconds.
-WINDOW_SECONDS = 60.0
+WINDOW_SECONDS = 30.0
 #: With more keys than these, those whose time is over are forgotten before another is taken.
 _MANY = 1_000
 

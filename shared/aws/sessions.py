@@ -73,6 +73,12 @@ class SourceSession:
             client: BaseClient = session.create_client("cloudwatch", region_name=region, config=_METRICS_CONFIG)
             return client
 
+    def found_by(self) -> str:
+        """Return where the credentials are from, in botocore's word. Reads files, and may ask for them."""
+        with self._lock:
+            credentials = self._loaded().get_credentials()
+        return str(credentials.method) if credentials is not None else "nowhere"
+
     def forget(self) -> None:
         """Load profile, environment and role anew at the next client: the credentials in hand have expired."""
         with self._lock:

@@ -64,9 +64,7 @@ def replay(client: redis.Redis, ids: tuple[str, ...], wanted: Selection) -> None
     if done.gone:
         _print([f"{done.gone:,} more were gone: replayed or discarded meanwhile"])
     if done.stay:
-        raise Incomplete(
-            f"{done.stay:,} dead letters cannot be replayed and stay, the last one {visible(done.why)}"
-        )
+        raise Incomplete(f"{done.stay:,} dead letters cannot be replayed and stay, the last one {visible(done.why)}")
 
 
 def discard(

@@ -97,6 +97,7 @@ def test_a_log_says_it_once_and_then_how_often(times: int, capsys: pytest.Captur
     shaped = [line for line in lines if line["code"] == "event-dead-letter"]
     assert (["0"] if times == 1 else ["0", "39"]) == [line["event_id"] for line in shaped]
     assert ([None] if times == 1 else [None, 39]) == [line.get("repeated") for line in shaped]
+    assert ([] if times == 1 else ["ValueError(39)"]) == [line["error"] for line in shaped[1:]]
     assert {"error"} == {line["level"] for line in shaped}
     assert {"normalizer"} == {line["role"] for line in lines}
     assert 2 == sum(line["code"] == "source-unreadable" for line in lines)
