@@ -154,10 +154,10 @@ def test_it_outlives_redis(host: Host) -> None:
     with watching(host) as terminal:
         soon(lambda: "/app/shop" in terminal.text, "drawn")
         assert 0 == run.end().exit_code
-        soon(lambda: any("NO NEWS FOR" in line for line in frames(terminal)[-1]), "it says that Redis is away")
+        soon(lambda: any("NO NEWS FROM REDIS" in line for line in frames(terminal)[-1]), "it says that Redis is away")
         assert any("/app/shop" in line for line in frames(terminal)[-2])
         again = host.start()
-        soon(lambda: not any("NO NEWS FOR" in line for line in frames(terminal)[-1]), "it goes on")
+        soon(lambda: not any("NO NEWS FROM REDIS" in line for line in frames(terminal)[-1]), "it goes on")
         terminal.press("q")
         assert 0 == terminal.wait()
         assert is_restored(terminal)

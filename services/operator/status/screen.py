@@ -56,7 +56,7 @@ def _title(view: View) -> Text:
 
 def _verdict(view: View) -> Text:
     if view.away:
-        said = f"NO NEWS FOR {age(view.away_seconds)}, what follows is old: {visible(view.away)}"
+        said = f"NO NEWS FROM REDIS for {age(view.away_seconds)}: {visible(view.away)}"
         return line(view.width, (fitted(said, view.width), "bold red"))
     parts: list[str | tuple[str, str]] = []
     wrong = sum(not one.is_well for one in view.groups)
