@@ -379,7 +379,7 @@ def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
 @cli.command()
 @_config_option
 def identity(config: Path | None) -> None:
-    """Show as whom each source reads: its account, and the user or role.
+    """Show as whom each source reads: account, and user or role.
 
     It asks AWS, which needs no permission.
     """

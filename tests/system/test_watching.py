@@ -124,25 +124,39 @@ def test_a_signal_to_end_leaves_the_terminal_as_it_was(working: Host) -> None:
         assert is_restored(terminal)
 
 
-def test_no_name_commands_the_terminal(working: Host) -> None:
-    """Whoever can write to Redis can name a group as he likes."""
-    address = (working.data_dir / "redis_url").read_text()
-    client = redis.Redis.from_url(address)
+@contextmanager
+def another_group(host: Host, name: bytes) -> Iterator[None]:
+    """Have Redis hold a group of this name, written as JSON: whoever can write there can name one as he likes."""
+    client = redis.Redis.from_url((host.data_dir / "redis_url").read_text())
     states: Any = client.hvals("cwpipe:groups")
     (state,) = [value for value in states if b"/app/denied" in value]
-    evil = state.replace(b"/app/denied", rb"/\u001b[2J\u009b31m\u202e\rx")
-    client.hset("cwpipe:groups", "0123456789abcdef", evil)
+    client.hset("cwpipe:groups", "0123456789abcdef", state.replace(b"/app/denied", name))
     try:
-        with watching(working) as terminal:
-            soon(lambda: r"\x1b[2J\x9b31m\u202e\rx" in terminal.text, "the name shown, harmless")
-            terminal.press("q")
-            assert 0 == terminal.wait()
+        yield
     finally:
         client.hdel("cwpipe:groups", "0123456789abcdef")
         client.close()
+
+
+def test_no_name_commands_the_terminal(working: Host) -> None:
+    """It is shown as it is written."""
+    with another_group(working, rb"/\u001b[2J\u009b31m\u202e\rx"), watching(working) as terminal:
+        soon(lambda: r"\x1b[2J\x9b31m\u202e\rx" in terminal.text, "the name shown, harmless")
+        terminal.press("q")
+        assert 0 == terminal.wait()
     assert "\u202e" not in terminal.raw
     assert "\x9b" not in terminal.raw
     assert "\rx" not in terminal.raw
+
+
+def test_a_terminal_without_the_characters_of_a_name_shows_something_else(working: Host) -> None:
+    """And no chart."""
+    with another_group(working, "/caf\u00e9".encode()), watching(working, PYTHONIOENCODING="ascii") as terminal:
+        soon(lambda: r"/caf\xe9" in terminal.text, "the name shown")
+        soon(lambda: len(frames(terminal)) > 3, "drawn again")
+        terminal.press("q")
+        assert 0 == terminal.wait()
+    assert terminal.raw.isascii()
 
 
 def test_it_outlives_redis(host: Host) -> None:

@@ -7,6 +7,7 @@ import sys
 import termios
 import time
 import tty
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 
@@ -45,7 +46,8 @@ class Keys:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._fd is not None:
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)  # type: ignore[arg-type]  # as it was given
+            with suppress(termios.error):  # the terminal may be gone
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)  # type: ignore[arg-type]  # as it was given
         for signum, handler in self._handlers.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]  # as it was given
         os.close(self._woken)

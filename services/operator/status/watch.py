@@ -1,9 +1,11 @@
 """`cwpipe status --watch`: the status on the whole screen, until somebody has seen enough."""
 
+import errno
 import sys
 import threading
 import time
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 
 import msgspec
@@ -85,15 +87,21 @@ def watch(loaded: Loaded, data_dir: Path, interval: float) -> None:
 
     Raises SettingsError where there is no terminal, Unreachable when there is no Redis to ask at the start.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may have characters that the terminal has not
     console = Console(highlight=False)
     if not sys.stdout.isatty() or console.is_dumb_terminal:
         raise SettingsError(
             ["--watch needs a terminal on standard output: use `cwpipe status`, or `cwpipe status --json` in a script"]
         )
     look = _Look(loaded, data_dir, interval)
-    with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
-        look.start()
-        _show(look, live, keys, patience(loaded.settings), interval)
+    try:
+        with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+            look.start()
+            _show(look, live, keys, patience(loaded.settings), interval)
+    except OSError as error:
+        if error.errno != errno.EIO:  # the terminal is gone: nobody is left to show anything to
+            raise
     look.stop()
     if look.fault is not None:
         raise look.fault

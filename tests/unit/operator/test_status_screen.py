@@ -1,5 +1,7 @@
 """The screen of `status --watch`: which group comes first, what fits, and what rates are made of."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from services.operator.status.collect import GroupStatus, Picture, Queued, Queue
 from services.operator.status.rates import WINDOW_SECONDS, Meter, Rates
 from services.operator.status.screen import View, screen
 from services.operator.status.text import fitted, named, right
-from services.operator.status.trouble import Judged, patience, worst_first
+from services.operator.status.trouble import ORDER, Judged, patience, worst_first
 from shared import books, keys
 from shared.books import Account, GroupState
 from shared.levels import InForce
@@ -105,6 +107,13 @@ def test_the_worst_comes_first() -> None:
         ("well", "well-b"),
     ] == [(one.word, one.group.log_group) for one in judged(shown)]
     assert [False] * 7 + [True] * 3 == [one.is_well for one in judged(shown)]
+
+
+def test_every_state_is_explained() -> None:
+    """In the document, in the same order."""
+    document = (Path(__file__).parents[3] / "docs" / "watching.md").read_text()
+
+    assert list(ORDER) == re.findall(r"^\| `(\w+)` \|", document, re.MULTILINE)
 
 
 def test_a_group_that_its_source_looks_at_seldom_is_not_behind_soon() -> None:
