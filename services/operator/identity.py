@@ -37,4 +37,6 @@ def show(loaded: Loaded, say: Callable[[str], None] = print) -> None:
             )
         )
     if unknown:
-        raise Incomplete(f"of {unknown} sources AWS does not say who reads: see FAIL above")
+        raise Incomplete(
+            f"of {unknown} of {len(loaded.settings.sources)} sources nobody knows who reads: see FAIL above"
+        )
