@@ -119,6 +119,13 @@ LINES: tuple[Line, ...] = (
         "The clock of this host and that of Redis differ by `seconds_ahead`.",
         "Set the clock by NTP, on both hosts.",
     ),
+    _line(
+        "error",
+        "agent-lost-events",
+        "the agent lost events, ours or its own: lower wazuh.max_events_per_second, or give it a larger buffer",
+        "By its state file the agent dropped `events` since it was last looked at, some seconds before.",
+        "What it says.",
+    ),
     # Something waits, or was put aside.
     _line(
         "warning",
@@ -148,14 +155,6 @@ LINES: tuple[Line, ...] = (
         "no manager's socket but an agent's: events are sent at its pace, and confirmed when it has read them",
         "The receiver is an agent, which proves less: see agents.md.",
         "Run cwpipe on the manager where that is possible.",
-    ),
-    _line(
-        "warning",
-        "agent-lost-events",
-        "the agent lost events, ours or its own: lower wazuh.max_events_per_second, or give it a larger buffer",
-        "By its state file the agent dropped `events`.",
-        "What it says.",
-        "agent",
     ),
     _line(
         "warning",
@@ -219,7 +218,7 @@ LINES: tuple[Line, ...] = (
         "redis-refuses",
         "Redis does not take it, waiting",
         "Redis is away or refuses to write; `error` is its answer. The page is read again.",
-        "At an OOM, raise Redis's maxmemory above limits.queued_bytes.",
+        "At an OOM, give Redis a maxmemory of twice limits.queued_bytes or more.",
         "",
     ),
     _line(
