@@ -2,8 +2,9 @@
 
 from rich.text import Text
 
-from services.operator.status.collect import Picture, Queued, QueueStatus
+from services.operator.status.collect import QueueStatus
 from services.operator.status.figures import age, rate, size, some
+from services.operator.status.picture import Picture, Queued
 from services.operator.status.rates import Rates
 from services.operator.status.text import fitted, line, right
 from shared.visible import visible

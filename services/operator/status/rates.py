@@ -4,7 +4,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from services.operator.status.collect import Picture
+from services.operator.status.picture import Picture
 from shared.books import Account
 
 #: Rates are means over so long, or over two looks where those are further apart.

@@ -7,8 +7,8 @@ from msgspec import Struct
 from rich.text import Text
 
 from services.operator.status import flow, table
-from services.operator.status.collect import Picture
 from services.operator.status.figures import age, some
+from services.operator.status.picture import Picture
 from services.operator.status.rates import Rates
 from services.operator.status.render import balance
 from services.operator.status.text import fitted, line, right

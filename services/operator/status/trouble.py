@@ -5,8 +5,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from services.operator.status.collect import GroupStatus, Picture
+from services.operator.status.collect import GroupStatus
 from services.operator.status.figures import age
+from services.operator.status.picture import Picture
 from shared.settings.model import Settings
 
 Word = Literal["fault", "expiring", "behind", "silent", "late", "gone", "reading", "well"]

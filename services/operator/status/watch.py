@@ -15,7 +15,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from services.operator.connection import connected
-from services.operator.status.collect import Picture, picture
+from services.operator.status.picture import Picture, picture
 from services.operator.status.rates import Meter, Rates
 from services.operator.status.screen import View, screen
 from services.operator.status.terminal import Keys

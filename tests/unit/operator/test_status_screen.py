@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from services.operator.status import figures
-from services.operator.status.collect import GroupStatus, Picture, Queued, QueueStatus, Status, picture
+from services.operator.status.collect import GroupStatus, QueueStatus, Status
+from services.operator.status.picture import Picture, Queued, picture
 from services.operator.status.rates import WINDOW_SECONDS, Meter, Rates
 from services.operator.status.screen import View, screen
 from services.operator.status.text import fitted, named, right
