@@ -55,9 +55,10 @@ bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minu
 torture: .venv/ready  ## kill everything again and again under load and look for lost events: ten minutes, TORTURE_SEED=n replays
 	$(BIN)/pytest -v tests/torture/long_form.py
 
-docs: .venv/ready  ## write cwpipe.example.toml, docs/settings.md and the tables of docs/metrics.md anew from the code
+docs: .venv/ready  ## write cwpipe.example.toml, docs/settings.md, docs/logs.md and the tables of docs/metrics.md anew
 	$(BIN)/python -m shared.settings.document
 	$(BIN)/python -m shared.metrics_document
+	$(BIN)/python -m shared.log_document
 
 # The same bytes from the same sources, whenever and wherever: hatchling is of uv.lock, and dates nothing. Beside it what it
 # needs, each file by its digest.

@@ -128,11 +128,26 @@ def explain(config: Path | None, *, by_line: bool, as_json: bool, **asked: str) 
 @_config_option
 @_data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def status(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
+@click.option("--group", default="", metavar="PATTERN", help="All that is known of these groups; * ? and [...] match.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(0.5, 3600),
+    is_flag=False,
+    flag_value=2.0,
+    metavar="[SECONDS]",
+    help="Follow it on the whole screen, a look every 2 s or SECONDS; q quits.",
+)
+def status(config: Path | None, data_dir: Path | None, *, as_json: bool, group: str, watch: float | None) -> None:
     """Show queues, workers, groups, dead letters and the books."""
-    from services.operator.status import show
+    if watch is not None and (as_json or group):
+        raise click.UsageError("--watch takes neither --json nor --group: it shows what fits on the screen")
+    if watch is not None:
+        from services.operator.status.watch import watch as follow
 
-    show(_load(config), data_dir or _default_data_dir(), as_json=as_json)
+        return follow(_load(config), data_dir or _default_data_dir(), watch)
+    from services.operator.status.command import show
+
+    return show(_load(config), data_dir or _default_data_dir(), as_json=as_json, group=group)
 
 
 def _selectors(command: Callable[..., None]) -> Callable[..., None]:
@@ -359,6 +374,18 @@ def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
     from services.operator.plan.command import show
 
     show(_load(config), as_json=as_json, metrics=not without_metrics)
+
+
+@cli.command()
+@_config_option
+def identity(config: Path | None) -> None:
+    """Show as whom each source reads: account, and user or role.
+
+    It asks AWS, which needs no permission.
+    """
+    from services.operator.identity import show
+
+    show(_load(config), click.echo)
 
 
 @cli.command("import-ossec")

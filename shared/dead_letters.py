@@ -61,7 +61,12 @@ def bury(
         books.record(pipe, str(facts.get("group_key", "unknown")), {"dead_lettered": events})
 
     if queues.finish(client, route, batch_id, len(payload), record):
-        log.error("a batch cannot be decoded and became a dead letter", batch=batch_id, why=reason)
+        log.error(
+            "a batch cannot be decoded and became a dead letter",
+            batch=batch_id,
+            group=str(facts.get("log_group", "unknown")),
+            why=reason,
+        )
         metrics.EVENTS_DEAD.labels("poison").inc(events)
 
 

@@ -28,11 +28,12 @@ import redis
 import structlog
 from redis.client import Pipeline
 from rq import Queue, SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import DeserializationError, StopRequested
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
+from structlog.contextvars import bound_contextvars
 
 from shared import orphans, store
 from shared.liveness import Liveness
@@ -73,6 +74,16 @@ def _ends_when_redis_is_away() -> Iterator[None]:
     except store.AWAY as error:
         log.info("the connection to Redis broke", error=str(error))
         raise StopRequested from error
+
+
+def _about(job: Job) -> dict[str, str]:
+    """Return batch and group of a job, as far as what Redis holds of it makes sense."""
+    batch = job.id.partition("-")[2]
+    try:
+        _, facts = job.args
+        return {"batch": batch, "group": str(facts["log_group"])}
+    except (DeserializationError, TypeError, ValueError, LookupError):
+        return {"batch": batch}
 
 
 class _Queue(Queue):
@@ -118,7 +129,8 @@ class Worker(SimpleWorker):
             super().heartbeat(timeout, pipeline)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        with _ends_when_redis_is_away():
+        # Whatever is said while a batch is in hand says which one it is.
+        with _ends_when_redis_is_away(), bound_contextvars(**_about(job)):
             super().execute_job(job, queue)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:

@@ -67,7 +67,12 @@ class BackfillReader:
         try:
             page = self._page(one)
         except TokenRefused as error:
-            log.warning("a page token of a backfill is no longer taken, going on from the newest event", why=str(error))
+            log.warning(
+                "a page token of a backfill is no longer taken, going on from the newest event",
+                group=self.group.log_group,
+                backfill=one.backfill_id,
+                why=str(error),
+            )
             self._restart(stored, one)
             raise
         hashes = [digest(event) for event in page.events]
@@ -97,7 +102,11 @@ class BackfillReader:
 
     def _restart(self, stored: Stored, one: Backfill) -> None:
         if not one.in_order:
-            log.warning("its pages were out of order, so events may be delivered twice", backfill=one.backfill_id)
+            log.warning(
+                "a backfill's pages were out of order, so events may be delivered twice",
+                group=self.group.log_group,
+                backfill=one.backfill_id,
+            )
         state = backfill_steps.restarted(stored.state, one)
         self._transact(stored, lambda pipe: self._store(pipe, state, stored.ids))
 

@@ -164,7 +164,11 @@ class GroupReader:
             if current.is_deep:
                 self._round_ms = None  # the tail does not wait until a deep sweep can be read again
             if isinstance(error, TokenRefused):
-                log.warning("a page token is no longer taken, reading the slice again", why=str(error))
+                log.warning(
+                    "a page token is no longer taken, reading the slice again",
+                    group=self.group.log_group,
+                    why=str(error),
+                )
                 checkpoint = self._loaded()
                 self._commit(sweeps.restarted(checkpoint) if current.is_deep else slices.restarted(checkpoint), [], 0)
             raise  # to be backed off from: the next token may fare no better

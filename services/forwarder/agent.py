@@ -80,7 +80,7 @@ class AgentSink:
             return
         lost = agent.lost(before, self._state)
         if lost > SURELY_LOST:
-            log.warning(
+            log.error(
                 "the agent lost events, ours or its own: lower wazuh.max_events_per_second, or give it a larger buffer",
                 events=lost,
                 agent=self._socket.path,

@@ -89,7 +89,12 @@ class Progress:
 
         done = self._record(at + 1, record)
         if done:
-            log.error("a datagram cannot be sent and became a dead letter", batch=self._batch.batch_id, why=reason)
+            log.error(
+                "a datagram cannot be sent and became a dead letter",
+                batch=self._batch.batch_id,
+                group=self._batch.group.log_group,
+                why=reason,
+            )
             metrics.EVENTS_DEAD.labels("too_long").inc(events)
         return done
 

@@ -4,6 +4,7 @@ from time import monotonic
 
 import structlog
 
+from services.forwarder.reasons import reason
 from shared import metrics
 
 #: Shorter waits are nobody's concern.
@@ -28,7 +29,7 @@ class Waiting:
             self._since = self._counted_to = now
         self._count(now)
         if now - self._since > SHORT_SECONDS and now - (self._said_at or -REMIND_SECONDS) > REMIND_SECONDS:
-            log.warning("waiting for the receiver", why=why, seconds=round(now - self._since))
+            log.warning("waiting for the receiver", reason=reason(why), why=why, seconds=round(now - self._since))
             self._said_at = now
 
     def is_over(self) -> None:

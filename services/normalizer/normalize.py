@@ -90,7 +90,7 @@ class Normalizer:
                 if datagram is not None:
                     outcome.datagrams.append(datagram)
                 else:
-                    _shape_one(shaper, batch.group, event, outcome)
+                    _shape_one(shaper, batch, event, outcome)
         return outcome
 
     def _hand_over(self, batch: RawBatch, size: int, facts: dict[str, Any], outcome: _Outcome) -> bool:
@@ -136,11 +136,13 @@ class Normalizer:
         return Shaper(group, settings, self._max_datagram_bytes, backfill=backfill)
 
 
-def _shape_one(shaper: Shaper, group: GroupRef, event: LogEvent, outcome: _Outcome) -> None:
+def _shape_one(shaper: Shaper, batch: RawBatch, event: LogEvent, outcome: _Outcome) -> None:
     try:
         shaped = shaper.shape(event)
     except Exception as error:  # a fault of ours: this event becomes a dead letter, the others go on
-        log.exception("an event cannot be shaped", group=group.log_group, event_id=event.event_id)
+        log.exception(
+            "an event cannot be shaped", batch=batch.batch_id, group=batch.group.log_group, event_id=event.event_id
+        )
         outcome.unshapeable.append((event, f"cannot be shaped: {error!r}"))
         return
     datagrams = outcome.datagrams

@@ -81,6 +81,12 @@ class SourceSession:
         expiry = getattr(session and session._session._credentials, "_expiry_time", None)
         return (expiry - datetime.now(UTC)).total_seconds() if expiry is not None else math.nan
 
+    def found_by(self) -> str:
+        """Return where the credentials are from, in botocore's word. Reads files, and may ask for them."""
+        with self._lock:
+            credentials = self._loaded().get_credentials()
+        return str(credentials.method) if credentials is not None else "nowhere"
+
     def forget(self) -> None:
         """Load profile, environment and role anew at the next client: the credentials in hand have expired."""
         with self._lock:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -18,11 +19,14 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """One command as the foreground job of a terminal of its own, of 120 columns."""
+    """One command as the foreground job of a terminal of its own, of 120 columns unless told."""
 
-    def __init__(self, *arguments: str | Path, cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, *arguments: str | Path, cwd: Path, env: Mapping[str, str], size: tuple[int, int] = (120, 40)
+    ) -> None:
         self._keyboard, self._screen = pty.openpty()
-        fcntl.ioctl(self._screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.resize(*size)
+        self.settings_before = termios.tcgetattr(self._keyboard)
         self._shown = b""
         self._process = subprocess.Popen(
             [CWPIPE, *map(str, arguments)],
@@ -51,6 +55,23 @@ class Terminal:
     def text(self) -> str:
         """All that was shown so far, overwritten lines too, without colours and movements of the cursor."""
         return _ESCAPE.sub("", self.raw).replace("\r\n", "\n").replace("\r", "\n")
+
+    @property
+    def settings(self) -> list[object]:
+        """What the terminal is set to now: whether it shows what is typed, waits for lines, and so on."""
+        return termios.tcgetattr(self._keyboard)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window another size."""
+        fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self._keyboard, keys.encode())
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send a signal to the command."""
+        self._process.send_signal(signum)
 
     def press_interrupt(self) -> None:
         """Press Ctrl-C: SIGINT goes to every process of the foreground job."""

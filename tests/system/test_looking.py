@@ -11,7 +11,8 @@ from tests.system.command import CWPIPE, Done
 from tests.system.host import Host, numbered, soon
 
 COMMANDS = (
-    *("audit", "backfill", "check", "dead-letters", "demo", "explain", "fetcher", "forwarder", "normalizer", "run"),
+    *("audit", "backfill", "check", "dead-letters", "demo", "explain", "fetcher", "forwarder", "identity"),
+    *("normalizer", "run"),
     "settings",
     "status",
 )

@@ -8,9 +8,9 @@ from msgspec import Struct
 from services.operator.audit.compare import Comparison
 from services.operator.audit.kept import Books
 from services.operator.audit.minute import Difference
-from services.operator.dead_letters.text import visible
 from shared.books import ENTRIES
 from shared.messages import GroupRef, LogEvent
+from shared.visible import visible
 
 #: Events of one minute, and minutes, that the text shows at most; the JSON object has them all.
 SHOWN_EVENTS = 20

@@ -2,11 +2,11 @@
 
 from services.operator.audit.report import moment
 from services.operator.backfill.clip import Clipped
-from services.operator.dead_letters.text import visible
 from shared import backfills
 from shared.backfill_progress import progress
 from shared.books import GroupState
 from shared.messages import Backfill, GroupRef, TimeRange
+from shared.visible import visible
 
 _HOUR_SECONDS = 3_600
 

@@ -15,6 +15,7 @@ from services.operator.dead_letters.replay import Replay
 from services.operator.dead_letters.selection import Entry, Selection, find, scan
 from shared import dead_letters, keys
 from shared.errors import Incomplete, SettingsError
+from shared.visible import visible
 
 #: Letters removed in one transaction: one may be of a megabyte.
 DISCARDED_AT_ONCE = 100
@@ -43,7 +44,7 @@ def export(client: redis.Redis, ids: tuple[str, ...]) -> None:
     if len(ids) != 1:
         raise SettingsError(["--raw writes the bytes of one message: name one ID"])
     (entry,) = find(client, ids)
-    if sys.stdout.isatty() and text.visible(as_text := entry.body.decode(errors="replace"), keep="\n\t") != as_text:
+    if sys.stdout.isatty() and visible(as_text := entry.body.decode(errors="replace"), keep="\n\t") != as_text:
         raise SettingsError([f"{entry.id} holds control characters: send --raw to a file or a pipe"])
     sys.stdout.buffer.write(entry.body)
     sys.stdout.buffer.flush()
@@ -63,9 +64,7 @@ def replay(client: redis.Redis, ids: tuple[str, ...], wanted: Selection) -> None
     if done.gone:
         _print([f"{done.gone:,} more were gone: replayed or discarded meanwhile"])
     if done.stay:
-        raise Incomplete(
-            f"{done.stay:,} dead letters cannot be replayed and stay, the last one {text.visible(done.why)}"
-        )
+        raise Incomplete(f"{done.stay:,} dead letters cannot be replayed and stay, the last one {visible(done.why)}")
 
 
 def discard(

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from services.operator.dead_letters.selection import Entry
-from services.operator.dead_letters.text import moment, row, visible
+from services.operator.dead_letters.text import moment, row
+from shared.visible import visible
 
 #: Pairs of reason and group that are told apart: a reason may quote the event, and then there are as many as events.
 MAX_KINDS = 1_000

@@ -8,15 +8,7 @@ from typing import Any
 import msgspec
 
 from services.operator.dead_letters.selection import Entry
-
-
-def visible(text: str, keep: str = "") -> str:
-    """Return `text` with what is not printable written as an escape, but for the characters in `keep`."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
-    )
+from shared.visible import visible
 
 
 def moment(ms: int) -> str:

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from services.operator.dead_letters.overview import MAX_KINDS, SHOWN_KINDS, Overview
-from services.operator.dead_letters.text import as_json, lines, visible
+from services.operator.dead_letters.text import as_json, lines
 from shared.messages import DeadLetter
+from shared.visible import visible
 from tests.unit.forwarder.factories import GROUP, an_event
 from tests.unit.operator.letters import AT_MS, a_datagram, a_letter, an_entry
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -93,3 +94,30 @@ def test_a_message_with_percent_signs_is_said_as_it_is(capsys: pytest.CaptureFix
     structlog.get_logger().error("100 % of /app/%s")
 
     assert "100 % of /app/%s" == json.loads(capsys.readouterr().err)["event"]
+
+
+def test_every_line_has_its_role_and_its_code_whoever_says_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """The fetcher speaks in many threads, and rules for alerts wait for role and code."""
+    logs.set_up("info", "json", role="fetcher")
+    log = structlog.get_logger()
+    thread = threading.Thread(target=lambda: log.error("cannot be read", what="group /app", why="denied"))
+    thread.start()
+    thread.join()
+    log.info("something new")
+    logging.getLogger("botocore").warning("cannot be read")
+    parsed = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert [("fetcher", "source-unreadable"), ("fetcher", "other")] == [
+        (line["role"], line["code"]) for line in parsed[:2]
+    ]
+    assert "fetcher" == parsed[2]["role"]
+
+
+def test_control_characters_do_not_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names and reasons may be anybody's."""
+    logs.set_up("info", "console", role="fetcher")
+    structlog.get_logger().warning("a group", group="\x1b[2J", why="a b\r\x9b31m\u202e", data=b"\x1b", more=["\x1b"])
+    said = capsys.readouterr().err
+
+    assert r"group=\x1b[2J" in said
+    assert said.removesuffix("\n").isprintable()
