@@ -10,6 +10,32 @@ from services.supervisor.embedded import EmbeddedServer
 from shared import store
 from tests.receiver import Receiver
 
+TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where tests run side by side (`make test`), begin what takes longest, and set up once what many tests share.
+
+    A test that stands alone goes wherever there is time. Without side by side nothing is changed.
+    """
+    if hasattr(config, "workerinput"):
+        for item in items:
+            kind, *_ = item.path.relative_to(TESTS).parts
+            if kind == "torture":  # two of those at once would be a heavier load than either is meant for
+                item.add_marker(pytest.mark.xdist_group(kind))
+            elif kind == "system":
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    kinds = ("torture", "system")
+    kind, *_ = item.path.relative_to(TESTS).parts
+    if kind == "properties" and item.get_closest_marker("slow"):
+        return 0
+    return 1 + kinds.index(kind) if kind in kinds else 1 + len(kinds)
+
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
