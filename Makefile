@@ -36,12 +36,14 @@ test-compose: .venv/ready  ## run the compose stack and mistreat it: needs a Doc
 	trap '$(LABORATORY) stop' EXIT; \
 	$(LABORATORY) images && $$test 9>&-
 
-check: .venv/ready  ## lint, types, import rules
+check: .venv/ready  ## lint, types, import rules, secrets, known vulnerabilities
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/uv lock --check
+	$(BIN)/python .ci/find_secrets.py
+	$(BIN)/python .ci/audit.py
 
 bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minutes
 	$(BIN)/python -m tests.benchmarks.pipeline
