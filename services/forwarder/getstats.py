@@ -102,23 +102,24 @@ def look(path: str) -> Look:
 def parse(answer: bytes, path: str) -> Look:
     """Return what an answer says. Raises StatsUnavailable."""
     try:
-        data = msgspec.json.decode(answer, type=_Answer).data
-        queues, events = data.metrics.queues, data.metrics.events
-        decoded, dropped = events.received_breakdown.decoded_breakdown, events.received_breakdown.dropped_breakdown
-        depth, taken = queues["others"].depth, _total(decoded, _OTHER_QUEUES)
-        lanes: dict[Lane, Entry] = {
-            "files": Entry(depth=depth, taken=taken, dropped=_total(dropped, _OTHER_QUEUES)),
-            "aws": Entry(depth=depth, taken=taken, dropped=int(dropped["modules_breakdown"]["aws"])),
-            "eventchannel": Entry(
-                depth=queues["eventchannel"].depth, taken=_windows(decoded), dropped=_windows(dropped)
-            ),
-        }
-        waiting_first = sum(queues[name].about for name in _FIRST_QUEUES if name in queues)
-        undecoded = events.received - _total(decoded) - _total(dropped) - waiting_first
-        unprocessed = _total(decoded, _ENDING) - queues["processed"].about - events.processed
-        on_the_way = [queues[name] for name in ("others", "eventchannel", *_LATER_QUEUES)]
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        return _look(msgspec.json.decode(answer, type=_Answer).data)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise StatsUnavailable(f"{path} gave an answer that cannot be read: {error}") from None
+
+
+def _look(data: _Data) -> Look:
+    queues, events = data.metrics.queues, data.metrics.events
+    decoded, dropped = events.received_breakdown.decoded_breakdown, events.received_breakdown.dropped_breakdown
+    depth, taken = queues["others"].depth, _total(decoded, _OTHER_QUEUES)
+    lanes: dict[Lane, Entry] = {
+        "files": Entry(depth=depth, taken=taken, dropped=_total(dropped, _OTHER_QUEUES)),
+        "aws": Entry(depth=depth, taken=taken, dropped=int(dropped["modules_breakdown"]["aws"])),
+        "eventchannel": Entry(depth=queues["eventchannel"].depth, taken=_windows(decoded), dropped=_windows(dropped)),
+    }
+    waiting_first = sum(queues[name].about for name in _FIRST_QUEUES if name in queues)
+    undecoded = events.received - _total(decoded) - _total(dropped) - waiting_first
+    unprocessed = _total(decoded, _ENDING) - queues["processed"].about - events.processed
+    on_the_way = [queues[name] for name in ("others", "eventchannel", *_LATER_QUEUES)]
     return Look(
         start=data.uptime,
         lanes=lanes,

@@ -24,7 +24,7 @@ MOST_REPEATED = 1_000
 #: What is left alone goes within this.
 LONGEST_SECONDS = 15
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @dataclass
