@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from services.dashboard.gate import Gate
 from services.dashboard.reading import Json
 from services.forwarder import getstats
+from services.normalizer import explain_command
 from services.normalizer.explain_command import Asked, explain_file
 from services.operator.dead_letters import batches, text
 from services.operator.dead_letters.selection import Entry
@@ -32,6 +33,7 @@ from shared.aws import pages
 from shared.aws.faults import CALL_ERRORS, translate
 from shared.errors import PoisonMessage, SettingsError, SourceBusy, SourceError
 from shared.messages import DeadLetter, EnrichedBatch, GroupRef, KeptOriginal, LogEvent, RawBatch
+from shared.settings import load as load_module
 from shared.settings.load import Loaded, load
 from shared.settings.model import Settings
 from shared.settings.quantities import parse_bytes, parse_duration, start_ms
@@ -346,6 +348,21 @@ def test_any_authorization_is_refused(given_header: str) -> None:
 
     assert [] == reached
     assert {"401 Unauthorized"} == set(statuses)
+
+
+@pytest.mark.parametrize("size", [load_module.MAX_BYTES + 1, 2**40])
+def test_a_file_too_large_is_refused_before_it_is_read(size: int, tmp_path: Path) -> None:
+    """One that --config or --message names by mistake: a disk, a device that never ends."""
+    file = tmp_path / "large"
+    with file.open("wb") as stream:
+        stream.truncate(size)
+    with pytest.raises(SettingsError, match="larger than 4 MiB"):
+        load(file, {})
+    if size > explain_command.MAX_BYTES:
+        with pytest.raises(SettingsError, match="larger than 64 MiB"):
+            explain_command.explain_file(
+                Loaded(Settings(), {}, None), Asked(message=str(file)), print, by_line=False, as_json=False
+            )
 
 
 def _read_or_refused(refusal: type[Exception], read: Callable[[], T]) -> T | None:
