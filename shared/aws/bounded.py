@@ -1,5 +1,7 @@
 """Answers of AWS up to a length. botocore reads whatever an endpoint, or a proxy in front of it, sends, and keeps it all."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ConnectionClosedError, HTTPClientError, ReadTimeoutError
@@ -17,34 +19,25 @@ class AnswerTooLong(HTTPClientError):
     fmt = "The answer is longer than {limit} bytes, so it is none of AWS's"
 
 
-class BoundedSession:
-    """botocore's HTTP session, whose answers come whole or not at all. Blocks as it does; raises what it raises."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    def send(self, request: Any) -> Any:
-        """Send a prepared request and return its answer, read. Raises AnswerTooLong."""
-        request.stream_output = True  # or botocore would have read it by now
-        answer = self._session.send(request)
-        try:
-            answer._content = _read(answer.raw)
-        except NotReadInTime as error:
-            raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
-        except ProtocolError as error:
-            raise ConnectionClosedError(endpoint_url=request.url, request=request, error=error) from error
-        except HTTPError as error:
-            raise HTTPClientError(error=error) from error
-        return answer
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
-
 def bound(client: Any) -> None:
     """Have every answer that `client` of botocore gets be bounded. There is no public way in."""
-    client._endpoint.http_session = BoundedSession(client._endpoint.http_session)
+    session = client._endpoint.http_session
+    session.send = partial(_send, session.send)
+
+
+def _send(send: Callable[[Any], Any], request: Any) -> Any:
+    """Send a prepared request and return its answer, read. Blocks and raises as botocore does, and raises AnswerTooLong."""
+    request.stream_output = True  # or botocore would have read it by now
+    answer = send(request)
+    try:
+        answer._content = _read(answer.raw)
+    except NotReadInTime as error:
+        raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
+    except ProtocolError as error:
+        raise ConnectionClosedError(endpoint_url=request.url, request=request, error=error) from error
+    except HTTPError as error:
+        raise HTTPClientError(error=error) from error
+    return answer
 
 
 def _read(raw: Any) -> bytes:
