@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from services.forwarder.forward import CONFIRM_ON_STOP_SECONDS
 from shared.aws.sessions import _CONFIG as CONFIG_OF_CALLS
