@@ -15,26 +15,27 @@ TESTS = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run side by side (`make test`), begin what takes longest, and set up once what many tests share.
+    """Where tests run side by side (`make test`), begin what takes longest, and keep that to two lanes of the machine.
 
-    A test that stands alone goes wherever there is time. Without side by side nothing is changed.
+    A test of those lanes starts many processes, and more of them at once wait for one another. Any other test goes
+    wherever there is time. Without side by side nothing is changed.
     """
     if hasattr(config, "workerinput"):
         for item in items:
-            kind, *_ = item.path.relative_to(TESTS).parts
-            if kind == "torture":  # two of those at once would be a heavier load than either is meant for
-                item.add_marker(pytest.mark.xdist_group(kind))
-            elif kind == "system":
-                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            if lane := _lane(item):
+                item.add_marker(pytest.mark.xdist_group(lane))
         items.sort(key=_turn)
 
 
-def _turn(item: pytest.Item) -> int:
-    kinds = ("torture", "system")
+def _lane(item: pytest.Item) -> str:
     kind, *_ = item.path.relative_to(TESTS).parts
-    if kind == "properties" and item.get_closest_marker("slow"):
-        return 0
-    return 1 + kinds.index(kind) if kind in kinds else 1 + len(kinds)
+    if kind == "system" and item.path.name < "test_e":  # half of the time that all of them take
+        return "first lane"
+    return "second lane" if kind in {"system", "torture"} else ""
+
+
+def _turn(item: pytest.Item) -> int:
+    return 0 if _lane(item) or item.get_closest_marker("slow") else 1
 
 
 @pytest.fixture(scope="session")
