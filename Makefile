@@ -16,10 +16,10 @@ demo: .venv/ready  ## run the whole pipeline here, on stand-ins: needs no AWS ac
 	@$(BIN)/cwpipe demo
 
 # Most tests wait most of the time, so more of them run side by side than there are cores: TEST_JOBS=0 runs one after
-# the other. The processes that they start keep what they compiled.
+# the other. tests/conftest.py says which stay together. The processes that they start keep what they compiled.
 TEST_JOBS ?= 4
 test: .venv/ready  ## run all tests: real processes, a real Valkey, real sockets; needs no network
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(TEST_JOBS) --dist loadscope --no-loadscope-reorder
 
 # One run at a time on a machine. The laboratory is an engine for machines that have none, kept beside this project.
 LABORATORY ?= ../shared/tools/compose-lab.sh

@@ -25,9 +25,6 @@ EVENTS = 20
 RECOVERED_SECONDS = 25.0
 PATIENCE_SECONDS = 90.0
 
-#: What happens to one of them happens beside the others: together, or all of it would be repeated elsewhere.
-pytestmark = pytest.mark.xdist_group("worker_killed")
-
 #: Where a worker of a role is killed, and how many of a batch's datagrams may then arrive twice.
 DEATHS = {
     "taken from the queue": ("forwarder", "shared.worker:Worker.execute_job", 0),
