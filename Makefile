@@ -15,9 +15,12 @@ help:  ## show this list
 demo: .venv/ready  ## run the whole pipeline here, on stand-ins: needs no AWS account, no Wazuh
 	@$(BIN)/cwpipe demo
 
+# Most tests wait most of the time, so more of them run side by side than there are cores: TEST_JOBS=0 runs one after
+# the other. tests/conftest.py says which stay together. The processes that they start keep what they compiled.
+TEST_JOBS ?= 4
 test: .venv/ready  ## run all tests: real processes, a real Valkey, real sockets; needs no network
 	@$(MAKE) --no-print-directory promtool || echo "make promtool failed: the alert rules are not tested"
-	$(BIN)/pytest
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(TEST_JOBS) --dist loadscope --no-loadscope-reorder
 
 PROMTOOL := .venv/promtool/usr/bin/promtool
 promtool: .venv/ready  ## have promtool for the tests of the alert rules: Debian's package, unpacked and not installed
@@ -42,12 +45,14 @@ test-compose: .venv/ready  ## run the compose stack and mistreat it: needs a Doc
 	trap '$(LABORATORY) stop' EXIT; \
 	$(LABORATORY) images && $$test 9>&-
 
-check: .venv/ready  ## lint, types, import rules
+check: .venv/ready  ## lint, types, import rules, secrets, known vulnerabilities
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/uv lock --check
+	$(BIN)/python .ci/find_secrets.py
+	$(BIN)/python .ci/audit.py
 
 bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minutes
 	$(BIN)/python -m tests.benchmarks.pipeline

@@ -19,6 +19,10 @@ EVENTS_PER_SECOND = 250
 CROWDED_EVENTS = EVENTS_PER_SECOND
 #: An agent writes its state every 5 s. A file this old is of one that stopped, or was told not to write any.
 STALE_SECONDS = 30.0
+#: A state file has some 600 bytes.
+MAX_STATE_BYTES = 64 * 1024
+#: Of a counter of 64 bits.
+MAX_DIGITS = 20
 
 
 class State(Struct, frozen=True, kw_only=True):
@@ -61,7 +65,8 @@ def state(queue_socket: str) -> State | None:
     try:
         if time() - path.stat().st_mtime > STALE_SECONDS:
             return None
-        return parse(path.read_text(encoding="utf-8", errors="replace"))
+        with path.open("rb") as file:
+            return parse(file.read(MAX_STATE_BYTES).decode("utf-8", "replace"))
     except OSError:
         return None
 
@@ -69,9 +74,10 @@ def state(queue_socket: str) -> State | None:
 def parse(text: str) -> State:
     """Return what a state file says: lines of `name='value'`, and comments. What is missing in it counts as not said."""
     said = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    numbers = {name: int(value) for name in said if (value := said[name].strip().strip("'")).isdecimal()}
+    values = {name: value.strip().strip("'") for name, value in said.items()}
+    numbers = {name: int(value) for name, value in values.items() if value.isdecimal() and len(value) <= MAX_DIGITS}
     return State(
-        status=said.get("status", "").strip().strip("'"),
+        status=values.get("status", ""),
         read=numbers.get("msg_count", 0),
         sent=numbers.get("msg_sent", 0),
         buffered=numbers.get("msg_buffer"),

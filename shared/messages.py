@@ -5,9 +5,12 @@ Unknown fields are ignored on purpose, so that an older worker survives a rollin
 Times are integer milliseconds since 1970 UTC, as CloudWatch Logs counts them.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
+
+#: What Redis and MessagePack can count to: a page with a time beyond it could be read, and never be queued.
+TimeMs = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class GroupRef(Struct, frozen=True, kw_only=True):
@@ -23,8 +26,8 @@ class LogEvent(Struct, frozen=True, kw_only=True, gc=False):
 
     event_id: str = field(name="eventId")
     log_stream: str = field(name="logStreamName")
-    timestamp_ms: int = field(name="timestamp")
-    ingestion_ms: int = field(name="ingestionTime", default=0)
+    timestamp_ms: TimeMs = field(name="timestamp")
+    ingestion_ms: TimeMs = field(name="ingestionTime", default=0)
     message: str = ""
 
 

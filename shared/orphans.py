@@ -57,5 +57,14 @@ def _orphans(client: redis.Redis, queue: JobQueue, route: Route) -> list[str]:
 
 def _queue_again(client: redis.Redis, queue: JobQueue, route: Route, batch_id: str) -> bool:
     stored = client.hget(keys.facts(route.queue), batch_id)
-    facts = msgspec.json.decode(stored) if stored else dict.fromkeys(Facts.__struct_fields__, 0)
+    facts = _facts(stored)
     return queues.note(client, route, batch_id, lambda pipe: queues.put_job(pipe, queue, route, batch_id, facts))
+
+
+def _facts(stored: Any) -> dict[str, Any]:
+    """Return the facts kept with a batch. What is not told, or makes no sense, is 0: they are for people to read."""
+    unknown: dict[str, Any] = dict.fromkeys(Facts.__struct_fields__, 0)
+    try:
+        return {**unknown, **(msgspec.json.decode(stored, type=dict[str, Any]) if stored else {})}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return unknown

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -9,6 +10,40 @@ import redis
 from services.supervisor.embedded import EmbeddedServer
 from shared import store
 from tests.receiver import Receiver
+
+#: What happens to one of its tests happens beside the others: elsewhere all of it would be repeated.
+TOGETHER = "tests/integration/test_worker_killed.py"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where tests run side by side (`make test`), keep those that start many processes to two lanes of the machine.
+
+    More of them at once wait for one another. Any other test goes wherever there is time.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class Lanes(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _lane(nodeid) or nodeid
+
+    return Lanes(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin what takes longest, side by side. One after the other, nothing is changed."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not (_lane(item.nodeid) or item.get_closest_marker("slow")))
+
+
+def _lane(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    if path.startswith("tests/system/test_") and path < "tests/system/test_e":  # half of the time that all of them take
+        return "first lane"
+    if path.startswith(("tests/system/", "tests/torture/")):
+        return "second lane"
+    return path if path == TOGETHER else ""
 
 
 @pytest.fixture(scope="session")

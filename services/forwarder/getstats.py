@@ -104,24 +104,25 @@ def look(path: str) -> Look:
 def parse(answer: bytes, path: str) -> Look:
     """Return what an answer says. Raises StatsUnavailable."""
     try:
-        data = msgspec.json.decode(answer, type=_Answer).data
-        queues, events = data.metrics.queues, data.metrics.events
-        decoded, dropped = events.received_breakdown.decoded_breakdown, events.received_breakdown.dropped_breakdown
-        (all_decoded, taken, going_on), (all_dropped, others_dropped, _) = _totals(decoded), _totals(dropped)
-        depth = queues["others"].depth
-        lanes: dict[Lane, Entry] = {
-            "files": Entry(depth=depth, taken=taken, dropped=others_dropped),
-            "aws": Entry(depth=depth, taken=taken, dropped=int(dropped["modules_breakdown"]["aws"])),
-            "eventchannel": Entry(
-                depth=queues["eventchannel"].depth, taken=_windows(decoded), dropped=_windows(dropped)
-            ),
-        }
-        waiting_first = sum(queues[name].about for name in _FIRST_QUEUES if name in queues)
-        undecoded = events.received - all_decoded - all_dropped - waiting_first
-        unprocessed = going_on - queues["processed"].about - events.processed
-        on_the_way = [queues[name] for name in ("others", "eventchannel", *_LATER_QUEUES)]
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        return _look(msgspec.json.decode(answer, type=_Answer).data)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise StatsUnavailable(f"{path} gave an answer that cannot be read: {error}") from None
+
+
+def _look(data: _Data) -> Look:
+    queues, events = data.metrics.queues, data.metrics.events
+    decoded, dropped = events.received_breakdown.decoded_breakdown, events.received_breakdown.dropped_breakdown
+    (all_decoded, taken, going_on), (all_dropped, others_dropped, _) = _totals(decoded), _totals(dropped)
+    depth = queues["others"].depth
+    lanes: dict[Lane, Entry] = {
+        "files": Entry(depth=depth, taken=taken, dropped=others_dropped),
+        "aws": Entry(depth=depth, taken=taken, dropped=int(dropped["modules_breakdown"]["aws"])),
+        "eventchannel": Entry(depth=queues["eventchannel"].depth, taken=_windows(decoded), dropped=_windows(dropped)),
+    }
+    waiting_first = sum(queues[name].about for name in _FIRST_QUEUES if name in queues)
+    undecoded = events.received - all_decoded - all_dropped - waiting_first
+    unprocessed = going_on - queues["processed"].about - events.processed
+    on_the_way = [queues[name] for name in ("others", "eventchannel", *_LATER_QUEUES)]
     return Look(
         start=data.uptime,
         lanes=lanes,

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from shared.settings.load import Loaded
 from shared.settings.model import Settings, Source
 
 STANDARD_INPUT = "-"
+#: An event has a megabyte at most; with --lines a file may hold many.
+MAX_BYTES = 64 * 1024**2
 #: As long as CloudWatch's own, and none of theirs.
 _EVENT_ID = "0" * 56
 
@@ -82,10 +85,14 @@ def _messages(name: str, *, by_line: bool) -> Iterator[str]:
 
 def _read(name: str) -> str:
     try:
-        content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
-        return content.decode()
+        with nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else Path(name).open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise SettingsError([f"--message {name}: cannot be read: {error.strerror}"]) from None
+    if len(content) > MAX_BYTES:
+        raise SettingsError([f"--message {name}: is larger than {MAX_BYTES // 1024**2} MiB: take a part of it"])
+    try:
+        return content.decode()
     except UnicodeDecodeError as error:
         where = f"from byte {error.start + 1}"
         raise SettingsError(

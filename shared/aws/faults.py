@@ -19,7 +19,10 @@ from shared.errors import (
 )
 
 #: What a call may raise beside our own errors: `translate` knows them all.
-CALL_ERRORS = (botocore.BotoCoreError, botocore.ClientError, ResponseParserError, ValueError, RuntimeError)
+CALL_ERRORS = (
+    *(botocore.BotoCoreError, botocore.ClientError, ResponseParserError, ValueError, RuntimeError),
+    *(AttributeError, TypeError),  # botocore's parser, of an error whose body is JSON and no object
+)
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _BUSY = {
@@ -102,7 +105,7 @@ def translate(
         return SourceError(f"{what}: {error}: correct `profile`, or add it to ~/.aws/config")
     if isinstance(error, _UNUSABLE):
         return SourceError(f"{what}: the AWS credentials cannot be used: {one_line(str(error))}")
-    if isinstance(error, ResponseParserError):
+    if isinstance(error, ResponseParserError | AttributeError | TypeError | RecursionError):
         return SourceBusy(f"{what}: the answer to {operation} cannot be read: {one_line(str(error))}")
     if isinstance(error, _UNREACHABLE):
         return SourceUnreachable(f"{what}: {one_line(str(error))}: {_way(error)}")

@@ -15,6 +15,7 @@ from botocore.configprovider import ConfigChainFactory
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
+from shared.aws import bounded
 from shared.settings.model import Source
 
 if TYPE_CHECKING:
@@ -136,10 +137,12 @@ class _Botocore(botocore.session.Session):
         self.set_default_client_config(_CONFIG.merge(Config(proxies=proxies)) if proxies else _CONFIG)
 
     def create_client(self, service_name: str, *arguments: Any, **options: Any) -> Any:
-        """Return a client; one of STS goes to the endpoint of the settings."""
+        """Return a client whose answers are bounded; one of STS goes to the endpoint of the settings."""
         if service_name == "sts" and self._sts_endpoint_url and not options.get("endpoint_url"):
             options["endpoint_url"] = self._sts_endpoint_url
-        return super().create_client(service_name, *arguments, **options)
+        client = super().create_client(service_name, *arguments, **options)
+        bounded.bound(client)
+        return client
 
     def _ignore_empty_variables(self) -> None:
         """Have botocore take an empty variable for none: compose files and unit files pass them on."""

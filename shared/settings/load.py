@@ -24,6 +24,9 @@ from shared.settings.model import Settings
 SEARCHED = (Path("cwpipe.toml"), Path("/etc/cwpipe/cwpipe.toml"))
 """Where the file is looked for when none is named; the first that is there is read."""
 
+#: A thousand sources with all their groups have less.
+MAX_BYTES = 4 * 1024**2
+
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -68,7 +71,8 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, d
     named, by = (path, "--config") if path else (environ.get(environment.CONFIG), environment.CONFIG)
     for candidate in [Path(named)] if named else SEARCHED:
         try:
-            content = candidate.read_bytes()
+            with candidate.open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             if named:
                 return candidate, {}, [f"{candidate}: there is no such file; {by} names it"]
@@ -76,6 +80,8 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, d
         except OSError as error:
             return candidate, {}, [f"{candidate}: cannot be read: {error.strerror}"]
         file = candidate.absolute()
+        if len(content) > MAX_BYTES:
+            return file, {}, [f"{file}: is larger than {MAX_BYTES // 1024**2} MiB, so it is no configuration file"]
         try:
             return file, tomllib.loads(content.decode("utf-8-sig")), []
         except UnicodeDecodeError as error:

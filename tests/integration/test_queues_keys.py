@@ -40,7 +40,7 @@ class Watch:
 
     def __init__(self, redis_url: str) -> None:
         self.names: set[str] = set()
-        self._client = redis.Redis.from_url(redis_url)
+        self._client = redis.Redis.from_url(redis_url, socket_timeout=None)  # there may be no command for a while
         self._thread = threading.Thread(target=self._listen)
         self._ready = threading.Event()
 

@@ -77,6 +77,16 @@ def test_a_batch_whose_job_is_gone_is_queued_again(
     assert [("warning", 1)] == [(line["log_level"], line["batches"]) for line in logs]
 
 
+@pytest.mark.parametrize("facts", [b"spoiled", b"[1]", b'{"events":7}', b'{"a":' * 3_000, b"\xff"])
+def test_facts_that_make_no_sense_stop_nobody(client: redis.Redis, queue: Queue, facts: bytes) -> None:
+    """Whoever wrote them to Redis: every worker looks for lost batches, and one would end where the next one begins."""
+    empty(queue)
+    client.hset(keys.facts(RAW.queue), BATCH_ID, facts)
+
+    assert 1 == orphans.adopt(client, queue, RAW)
+    assert [JOB_ID] == queue.job_ids
+
+
 def queued(queue: Queue, job: Job) -> None:
     """It is."""
 

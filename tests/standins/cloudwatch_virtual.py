@@ -4,6 +4,7 @@ Events are dealt to the streams in turn and spread evenly over the time span, so
 What was made is kept, up to a bound, as bytes that pages are cut from: the stand-in must be faster than what reads from it.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,12 +21,13 @@ from tests.standins.cloudwatch_events import (
     make_event,
     message_size,
 )
-from tests.standins.cloudwatch_groups import SEQUENCE, Details, Group, Stream
+from tests.standins.cloudwatch_groups import Details, Group, Stream
 
 MessageFactory = Callable[[int], str]
 
 #: Virtual groups number their events in ranges this far apart, and apart from what is stored.
 _SEQUENCES_A_GROUP = 1 << 48
+_NUMBERS = itertools.count(1)
 _AFTER_NUMBER = " level=info user=alice action=read result=ok "
 
 
@@ -78,7 +80,7 @@ class VirtualGroup(Group):
     def __init__(self, details: Details, plan: Plan) -> None:
         super().__init__(details)
         self.plan = plan
-        self._base = next(SEQUENCE) * _SEQUENCES_A_GROUP
+        self._base = next(_NUMBERS) * _SEQUENCES_A_GROUP
         self._blocks: dict[int, Block] = {}
         self._kept_bytes = 0
         self._streams: list[Stream] = []

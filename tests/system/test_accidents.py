@@ -24,8 +24,7 @@ MOST_REPEATED = 1_000
 #: What is left alone goes within this.
 LONGEST_SECONDS = 15
 
-#: That run is asked for in another file; begun here, it does its waiting beside these.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unreachable")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @dataclass

@@ -23,8 +23,11 @@ NOBODY = 65_534
 
 
 @pytest.fixture(scope="module", autouse=True)
-def busy(new_host: NewHost) -> Iterator[tuple[Host, Running]]:
-    """A host whose data directory is in use, and a second run on it: started first, since it waits a while for its end."""
+def busy(new_host: NewHost, unreachable: tuple[Host, Running]) -> Iterator[tuple[Host, Running]]:
+    """A host whose data directory is in use, and a second run on it: started first, since it waits a while for its end.
+
+    So does the run on `unreachable`, which is asked for here to begin before the other tests.
+    """
     with new_host("busy") as host:
         host.configure("/app/*", poll_interval='"1m"')
         first = host.start()

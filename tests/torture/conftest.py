@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Print a text past pytest's capturing."""
+    """Print a text past pytest's capturing; in one of many processes of tests, which has no terminal, into it."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
 
@@ -16,4 +16,4 @@ def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
             reporter.ensure_newline()
             reporter.write_line(text)
 
-    return write
+    return print if reporter is None else write

@@ -153,5 +153,5 @@ def _facts_of(letter: DeadLetter) -> dict[str, Any] | None:
     """Return the facts kept with an undecodable payload, or None where they make no sense."""
     try:
         return msgspec.json.decode(letter.facts, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

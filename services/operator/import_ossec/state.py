@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from services.operator.import_ossec.xml import shown
 from shared.errors import SettingsError
 
 DATABASE = "aws_services.db"
@@ -63,9 +64,10 @@ def read(place: Path, ended_after_ms: int = 0) -> Mapping[GroupPlace, Stopped]:
                     unread.add((region, group))
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the other one: where its own words quote what is no text
+        why = shown(str(error), 200)
         raise SettingsError(
-            [f"--state {file}: cannot be read as the wodle's database: {error}; stop the wodle, and try a copy of it"]
+            [f"--state {file}: cannot be read as the wodle's database: {why}; stop the wodle, and try a copy of it"]
         ) from None
     return {where: _stopped(found, ended_after_ms) for where, found in ends.items() if where not in unread}
 

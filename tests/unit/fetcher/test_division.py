@@ -92,7 +92,7 @@ def test_a_small_difference_moves_nothing() -> None:
     assert {} == changes({"a", "b"}, {"a", "b"}, owners, weights, weights)
 
 
-def test_one_group_that_outweighs_all_others_stays_and_the_others_move_away() -> None:
+def test_one_group_that_outweighs_all_others_stays_and_the_others_move_away() -> None:  # pragma: allowlist secret
     """To move the heavy one would only move the problem."""
     weights = {"heavy": 512} | {f"g{number}": 1 for number in range(100)}
     after = divided({"a", "b"}, dict.fromkeys(weights, "a"), weights)
@@ -101,7 +101,7 @@ def test_one_group_that_outweighs_all_others_stays_and_the_others_move_away() ->
     assert {"a": 512, "b": 100} == loads({"a", "b"}, after, weights)
 
 
-def test_a_group_that_outweighs_all_others_does_not_keep_them_from_being_divided() -> None:
+def test_a_group_that_outweighs_all_others_does_not_keep_them_from_being_divided() -> None:  # pragma: allowlist secret
     """Two of three fetchers can still share what is left."""
     weights = {"heavy": 512} | {f"g{number}": 1 for number in range(100)}
     owners = dict.fromkeys(weights, "b") | {"heavy": "a"}

@@ -146,10 +146,10 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_file_without_permission_is_one_clear_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it is only searched for: it is there, and was meant to be read."""
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *_: object) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
 
     assert [f"{file}: cannot be read: Permission denied"] == faults_of(file)
     assert "cannot be read: Permission denied" in faults_of(None)[0]
