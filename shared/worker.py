@@ -34,7 +34,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
-from shared import orphans, store
+from shared import orphans, redis_faults, store
 from shared.liveness import Liveness
 from shared.queues import Route
 
@@ -125,6 +125,10 @@ class Worker(SimpleWorker):
         """Say what failed, and make way for other jobs unless it was Redis that went away."""
         if isinstance(exc_info[1], store.AWAY):
             return
+        if why := redis_faults.refusal(exc_info[1]):
+            log.error("a job failed and will be tried again", job=job.id, error=f"Redis {why}")
+            self.stop.wait(FAILURE_SECONDS)
+            return
         log.error("a job failed and will be tried again", job=job.id, exc_info=exc_info)
         job.enqueue_at_front_on_retry = False
         self.stop.wait(FAILURE_SECONDS)
@@ -175,7 +179,8 @@ class Runner:
             except redis.RedisError as error:
                 if str(error) != said:
                     said = str(error)
-                    log.warning("Redis is away or refuses, trying again", error=said)
+                    why = redis_faults.refusal(error)
+                    log.warning("Redis is away or refuses, trying again", error=f"Redis {why}" if why else said)
             self.stop.wait(RECONNECT_SECONDS)
         log.info("worker stopped", queue=self._route.queue)
 
