@@ -1,5 +1,6 @@
 """What Redis, or the way to it, refuses: in words of ours, with what to do about it."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ import redis
 _EXPIRED, _NOT_YET = 10, 9
 _UNTRUSTED = frozenset({2, 18, 19, 20, 21, 24})
 _OTHER_HOST = frozenset({62, 64})
+
+#: Nobody listens there.
+_NOBODY = (ConnectionRefusedError, FileNotFoundError, PermissionError, socket.gaierror)
 
 #: What OpenSSL says when the other side does not speak TLS, or ends the talk at the sight of it.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING", "HTTP_REQUEST")
@@ -31,6 +35,19 @@ def refusal(error: BaseException) -> str | None:
         if isinstance(cause, redis.exceptions.AuthenticationError):
             return f"refuses the password or user ({_line(cause)}): correct redis_url or redis_password_file"
     return None
+
+
+def hint(error: BaseException, *, tls: bool) -> str:
+    """Return what else may be the matter, to be read behind "correct redis_url", where a server hung up or said nothing."""
+    causes = list(_chain(error))
+    if any(isinstance(cause, _NOBODY) for cause in causes):
+        return ""
+    if tls:
+        return "; or it speaks no TLS at this port, or asks for a certificate: give it by redis_client_cert"
+    hung_up = isinstance(error, redis.ConnectionError) and (
+        "closed by server" in str(error) or any(isinstance(cause, ConnectionResetError) for cause in causes)
+    )
+    return "; or, if it speaks TLS at this port, begin redis_url with rediss://" if hung_up else ""
 
 
 def _certificate(error: ssl.SSLCertVerificationError) -> str:

@@ -129,8 +129,18 @@ def _by_sentinels(redis_url: str, access: Access, options: dict[str, Any]) -> re
         asking["password"] = read_password("redis_sentinel_password_file", access.sentinel_password_file)
     tls = {"ssl": True} if has_tls(redis_url) else {}
     sentinel = Sentinel(parsed.sentinels, sentinel_kwargs=asking | tls)  # type: ignore[no-untyped-call]
-    client: redis.Redis = sentinel.master_for(parsed.service, **login, **options, **tls)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        parsed.service, redis_class=_BehindSentinels, **login, **options, **tls
+    )
     return client
+
+
+class _BehindSentinels(redis.Redis):
+    def close(self) -> None:
+        super().close()
+        pool = self.connection_pool
+        assert isinstance(pool, SentinelConnectionPool)
+        pool.sentinel_manager.close()
 
 
 def _is_whole(redis_url: str) -> bool:
@@ -169,16 +179,17 @@ def verify(client: redis.Redis, redis_url: str) -> None:
         _check_kind(client.info(), shown)
         layout.settle(client, shown)
     except redis.RedisError as error:
-        raise Unreachable(f"Redis at {shown} {_why(client, error)}") from None
+        raise Unreachable(f"Redis at {shown} {_why(client, error, tls=has_tls(redis_url))}") from None
 
 
 def _check_kind(info: dict[str, Any], shown: str) -> None:
     """Raise Unreachable for a server that answers, and yet is none to keep queues on."""
-    if info.get("cluster_enabled") == 1 or info.get("redis_mode") == "cluster":
+    mode = info.get("redis_mode") or info.get("server_mode")  # Redis's name for it, and Valkey's
+    if info.get("cluster_enabled") == 1 or mode == "cluster":
         raise Unreachable(
             f"Redis at {shown} runs in cluster mode, whose transactions cannot span the queues: use one without it"
         )
-    if info.get("redis_mode") == "sentinel":
+    if mode == "sentinel":
         raise Unreachable(
             f"Redis at {shown} is a Sentinel: write redis_url as redis+sentinel://host:26379/<name of the service>/0"
         )
@@ -188,7 +199,7 @@ def _check_kind(info: dict[str, Any], shown: str) -> None:
         )
 
 
-def _why(client: redis.Redis, error: redis.RedisError) -> str:
+def _why(client: redis.Redis, error: redis.RedisError, *, tls: bool) -> str:
     """Return what is to be read behind the name of a Redis that cannot be used."""
     if said := redis_faults.refusal(error):
         return said
@@ -196,7 +207,7 @@ def _why(client: redis.Redis, error: redis.RedisError) -> str:
     if isinstance(pool, SentinelConnectionPool):
         return _why_sentinels(pool, error)
     if isinstance(error, AWAY):
-        return f"cannot be reached ({error}): start it or correct redis_url"
+        return f"cannot be reached ({error}): start it or correct redis_url{redis_faults.hint(error, tls=tls)}"
     return f"refuses: {error}"
 
 
