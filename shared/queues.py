@@ -20,7 +20,7 @@ from rq import Queue, get_current_job
 from rq.job import Retry
 from rq.serializers import JSONSerializer
 
-from shared import keys
+from shared import codec, keys
 
 #: A job is retried for as long as its payload exists; only what cannot be decoded is given up, by us and not by RQ.
 FOREVER = Retry(max=1_000_000_000, interval=0, enqueue_at_front=True)
@@ -101,9 +101,10 @@ def open_queue(client: redis.Redis, route: Route) -> Queue:
 
 
 def take(client: redis.Redis, route: Route, batch_id: str) -> bytes | None:
-    """Return the payload of a batch, or None when its work is done."""
-    payload = client.get(keys.payload(route.queue, batch_id))
-    return payload if isinstance(payload, bytes) else None
+    """Return the payload of a batch, or None when its work is done. Of one beyond all bounds, as much as shows that."""
+    place = keys.payload(route.queue, batch_id)
+    payload: Any = client.getrange(place, 0, codec.MAX_STORED_BYTES)
+    return payload if payload or client.exists(place) else None
 
 
 def finish(

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from shared import layout, redis_faults
+from shared import layout, permissions, redis_faults
 from shared.errors import SettingsError, Unreachable
 from shared.redis_connections import connection_class
 from shared.settings.model import Settings
@@ -23,6 +23,9 @@ SOCKET_TIMEOUT_SECONDS = 15
 CONNECT_TIMEOUT_SECONDS = 5
 #: A Sentinel that has not answered by then is passed over for the next.
 SENTINEL_TIMEOUT_SECONDS = 2
+
+#: Of those that a user may not run, so many are named.
+SHOWN_COMMANDS = 8
 
 #: What redis-py raises when the server is away, restarting or loading its data: worth waiting for.
 AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError)
@@ -176,14 +179,30 @@ def verify(client: redis.Redis, redis_url: str) -> None:
     shown = redacted("redis_url", redis_url)
     try:
         client.ping()
-        _check_kind(client.info(), shown)
+        _check_kind(client, shown)
+        _check_permissions(client, shown)
         layout.settle(client, shown)
     except redis.RedisError as error:
         raise Unreachable(f"Redis at {shown} {_why(client, error, tls=has_tls(redis_url))}") from None
 
 
-def _check_kind(info: dict[str, Any], shown: str) -> None:
+def _check_permissions(client: redis.Redis, shown: str) -> None:
+    """Raise Unreachable that names what the user may not do: found out in the middle of the work, it would wait for ever."""
+    missing = permissions.missing(client)
+    if missing:
+        named = ", ".join(missing[:SHOWN_COMMANDS]) + (", ..." if len(missing) > SHOWN_COMMANDS else "")
+        raise Unreachable(
+            f"Redis at {shown} refuses: NOPERM, its user may not use {named}, and cwpipe does: give the user all "
+            "that docs/redis.md lists (ACL SETUSER), or name another in redis_url"
+        )
+
+
+def _check_kind(client: redis.Redis, shown: str) -> None:
     """Raise Unreachable for a server that answers, and yet is none to keep queues on."""
+    try:
+        info = client.info()
+    except redis.exceptions.NoPermissionError:
+        return  # is told with all else that is not permitted
     mode = info.get("redis_mode") or info.get("server_mode")  # Redis's name for it, and Valkey's
     if info.get("cluster_enabled") == 1 or mode == "cluster":
         raise Unreachable(

@@ -10,6 +10,7 @@ minutes. The overrides here, the only ones in the project, bring that to seconds
 - no commands are taken from Redis (RQ's pubsub channel): what may stop or kill a worker is a signal;
 - a worker that finds Redis away ends, and the Runner begins anew: RQ's own waiting hears no signal and takes a minute;
 - a job that fails by a fault of its own goes to the end of the queue, so that it does not keep the others from going on;
+- a job is unpacked within bounds (shared/bounded_job.py);
 - batches that have no job any more are given one (shared/orphans.py).
 """
 
@@ -35,6 +36,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from shared import orphans, redis_faults, store
+from shared.bounded_job import BoundedJob
 from shared.liveness import Liveness
 from shared.queues import Route
 
@@ -76,6 +78,8 @@ def _ends_when_redis_is_away() -> Iterator[None]:
 
 
 class _Queue(Queue):
+    job_class = BoundedJob
+
     @classmethod
     def dequeue_any(cls, *arguments: Any, **options: Any) -> tuple[Job, Queue] | None:
         with _ends_when_redis_is_away():
@@ -93,6 +97,7 @@ class Worker(SimpleWorker):
     """One RQ worker on one queue, which stops between two jobs once `stop` is set."""
 
     queue_class = _Queue
+    job_class = BoundedJob
     stop: threading.Event
     route: Route
     liveness: Liveness

@@ -1,0 +1,128 @@
+"""What a user of Redis must be permitted for cwpipe and RQ: the ACL that docs/redis.md shows, and a look at its being so.
+
+A transaction that is discarded runs nothing, but each of its commands is refused at once if the user may not run it. So
+one round trip tells all that is missing, before anything is changed.
+"""
+
+from typing import Any
+
+import redis
+
+from shared import keys
+
+_OURS, _RQS = keys.VERSION, "rq:queues"
+
+#: Commands and, for each, arguments that Redis takes: of a wrong number it would speak before it speaks of permission.
+_PROBES = """
+ping
+hello
+select 0
+info
+time
+client|setname x
+client|setinfo lib-name x
+client|info
+script|load return
+evalsha 0 0
+watch k
+unwatch
+get k
+set k v
+del k
+exists k
+expire k 1
+persist k
+pttl k
+rename k k
+strlen k
+getrange k 0 1
+incrby k 1
+mget k
+hget k f
+hset k f v
+hdel k f
+hgetall k
+hmget k f
+hkeys k
+hvals k
+hlen k
+hexists k f
+hincrby k f 1
+hincrbyfloat k f 1
+hscan k 0
+zadd k 1 m
+zrem k m
+zcard k
+zrange k 0 1
+zrevrange k 0 1
+zrangebyscore k 0 1
+zremrangebyscore k 0 1
+zscore k m
+zscan k 0
+sadd k m
+srem k m
+smembers k
+scard k
+lpush k v
+rpush k v
+lpop k
+llen k
+lrange k 0 1
+lrem k 0 v
+lpos k v
+lmove k k left right
+blmove k k left right 1
+xadd k * f v
+xlen k
+xread streams k 0
+xrevrange k + -
+"""
+_ARGUMENTS = [line.split() for line in _PROBES.split("\n") if line]
+#: What encloses the others; the end of a transaction cannot be tried within one.
+_ENCLOSING = ("multi", "exec", "discard")
+
+COMMANDS = tuple(sorted([*(name for name, *_ in _ARGUMENTS), *_ENCLOSING]))
+KEYS = ("cwpipe:*", "rq:*")
+
+
+def acl(user: str, password: str) -> str:
+    """Return the command that makes a user who may do what cwpipe and RQ do, and nothing else."""
+    permitted = " ".join(f"+{command}" for command in COMMANDS)
+    return f"ACL SETUSER {user} reset on >{password} {' '.join(f'~{pattern}' for pattern in KEYS)} {permitted}"
+
+
+def missing(client: redis.Redis) -> list[str]:
+    """Return the commands, and patterns of keys, that the user may not use. Changes nothing; blocks for a round trip.
+
+    Raises redis.RedisError.
+    """
+    probes = [_probe(arguments, _OURS) for arguments in _ARGUMENTS]
+    connection: Any = client.connection_pool.get_connection()
+    try:
+        connection.send_packed_command(
+            connection.pack_commands([("MULTI",), *probes, *(("EXISTS", key) for key in (_OURS, _RQS)), ("DISCARD",)])
+        )
+        answers = [_is_permitted(connection) for _ in ("multi", *probes, *KEYS, "discard")]
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        client.connection_pool.release(connection)
+    names = ["multi", *(name for name, *_ in _ARGUMENTS), *KEYS, "discard"]
+    return [name for name, permitted in zip(names, answers, strict=True) if not permitted]
+
+
+def _probe(arguments: list[str], key: str) -> tuple[str, ...]:
+    """Return a command with a key of ours: one that is not permitted would hide whether the command is."""
+    name, *rest = arguments
+    return (*name.upper().split("|"), *(key if text == "k" else text for text in rest))
+
+
+def _is_permitted(connection: Any) -> bool:
+    try:
+        connection.read_response()
+    except redis.exceptions.NoPermissionError:
+        return False
+    except redis.ResponseError:
+        return True  # not within a transaction, or not of this server: something else than permission
+    return True
