@@ -27,7 +27,7 @@ def refusal(error: BaseException) -> str | None:
             return _certificate(cause)
         if isinstance(cause, ssl.SSLError):
             return _tls(cause)
-        if isinstance(cause, redis.exceptions.NoPermissionError):
+        if isinstance(cause, redis.exceptions.NoPermissionError) or _is_aborted_by_it(cause):
             return (
                 f"refuses: {_line(cause)}: give the user the commands and keys that docs/redis.md lists (ACL SETUSER), "
                 "or name another user in redis_url"
@@ -35,6 +35,11 @@ def refusal(error: BaseException) -> str | None:
         if isinstance(cause, redis.exceptions.AuthenticationError):
             return f"refuses the password or user ({_line(cause)}): correct redis_url or redis_password_file"
     return None
+
+
+def _is_aborted_by_it(error: BaseException) -> bool:
+    """Tell a transaction that Redis gave up because one of its commands is not permitted."""
+    return isinstance(error, redis.exceptions.ExecAbortError) and "NOPERM" in str(error)
 
 
 def hint(error: BaseException, *, tls: bool) -> str:
