@@ -92,23 +92,35 @@ def acl(user: str, password: str) -> str:
 
 
 def missing(client: redis.Redis) -> list[str]:
-    """Return the commands, and patterns of keys, that the user may not use. Changes nothing; blocks for a round trip.
+    """Return the commands, and patterns of keys, that the user may not use. Changes nothing; blocks for two round trips.
 
     Raises redis.RedisError.
     """
-    probes = [_probe(arguments, _OURS) for arguments in _ARGUMENTS]
     connection: Any = client.connection_pool.get_connection()
     try:
-        connection.send_packed_command(
-            connection.pack_commands([("MULTI",), *probes, *(("EXISTS", key) for key in (_OURS, _RQS)), ("DISCARD",)])
-        )
-        answers = [_is_permitted(connection) for _ in ("multi", *probes, *KEYS, "discard")]
+        found = _missing(connection)
     except BaseException:
         connection.disconnect()
         raise
+    else:
+        if found:
+            connection.disconnect()  # it may be in the transaction yet
+        return found
     finally:
         client.connection_pool.release(connection)
-    names = ["multi", *(name for name, *_ in _ARGUMENTS), *KEYS, "discard"]
+
+
+def _missing(connection: Any) -> list[str]:
+    connection.send_command("MULTI")
+    try:
+        connection.read_response()
+    except redis.exceptions.NoPermissionError:
+        return ["multi"]  # and nothing else is sent: outside a transaction it would be carried out
+    names = [*(name for name, *_ in _ARGUMENTS), *KEYS, "discard", "exec"]
+    probes = [_probe(arguments, _OURS) for arguments in _ARGUMENTS]
+    looks = [("EXISTS", key) for key in (_OURS, _RQS)]
+    connection.send_packed_command(connection.pack_commands([*probes, *looks, ("DISCARD",), ("EXEC",)]))
+    answers = [_is_permitted(connection) for _ in names]
     return [name for name, permitted in zip(names, answers, strict=True) if not permitted]
 
 
@@ -126,3 +138,7 @@ def _is_permitted(connection: Any) -> bool:
     except redis.ResponseError:
         return True  # not within a transaction, or not of this server: something else than permission
     return True
+
+
+if __name__ == "__main__":
+    print(acl("cwpipe", "<password>"))  # noqa: T201 - for the documentation
