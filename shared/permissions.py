@@ -135,8 +135,9 @@ def _is_permitted(connection: Any) -> bool:
         connection.read_response()
     except redis.exceptions.NoPermissionError:
         return False
-    except redis.ResponseError:
-        return True  # not within a transaction, or not of this server: something else than permission
+    except redis.ResponseError as error:
+        # EXEC's refusal comes as an aborted transaction. All else, such as not to be within one, is no want of permission.
+        return "NOPERM" not in str(error)
     return True
 
 

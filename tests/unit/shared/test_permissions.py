@@ -28,7 +28,7 @@ def test_every_command_that_is_missing_is_found(client: redis.Redis) -> None:
     path = client.connection_pool.connection_kwargs["path"]
     for command in permissions.COMMANDS:
         line = permissions.acl("tried", "secret").replace(f" +{command} ", " ").removesuffix(f" +{command}")
-        client.execute_command(*line.split())
+        client.execute_command(*line.split())  # type: ignore[no-untyped-call]
         # By the older protocol: with the newer one a client says hello before anything else.
         with redis.Redis(unix_socket_path=path, username="tried", password="secret", protocol=2) as tried:
             assert [command] == permissions.missing(tried)
@@ -38,7 +38,7 @@ def test_every_command_that_is_missing_is_found(client: redis.Redis) -> None:
 
 def test_a_pattern_of_keys_that_is_missing_is_found(client: redis.Redis) -> None:
     for pattern in permissions.KEYS:
-        client.execute_command(*permissions.acl("tried", "secret").replace(f" ~{pattern}", "").split())
+        client.execute_command(*permissions.acl("tried", "secret").replace(f" ~{pattern}", "").split())  # type: ignore[no-untyped-call]
         path = client.connection_pool.connection_kwargs["path"]
         with redis.Redis(unix_socket_path=path, username="tried", password="secret") as tried:
             assert pattern in permissions.missing(tried)
