@@ -1,7 +1,7 @@
 """What a user of Redis must be permitted for cwpipe and RQ: the ACL that docs/redis.md shows, and a look at its being so.
 
 A transaction that is discarded runs nothing, but each of its commands is refused at once if the user may not run it. So
-one round trip tells all that is missing, before anything is changed.
+all that is missing is known before anything is changed.
 """
 
 from typing import Any
@@ -15,16 +15,13 @@ _OURS, _RQS = keys.VERSION, "rq:queues"
 #: Commands and, for each, arguments that Redis takes: of a wrong number it would speak before it speaks of permission.
 _PROBES = """
 ping
-hello
 select 0
 info
 time
 client|setname x
-client|setinfo lib-name x
 client|info
 script|load return
 evalsha 0 0
-watch k
 unwatch
 get k
 set k v
@@ -78,8 +75,8 @@ xread streams k 0
 xrevrange k + -
 """
 _ARGUMENTS = [line.split() for line in _PROBES.split("\n") if line]
-#: What encloses the others; the end of a transaction cannot be tried within one.
-_ENCLOSING = ("multi", "exec", "discard")
+#: What encloses the others, and cannot be tried within a transaction.
+_ENCLOSING = ("watch", "multi", "exec", "discard")
 
 COMMANDS = tuple(sorted([*(name for name, *_ in _ARGUMENTS), *_ENCLOSING]))
 KEYS = ("cwpipe:*", "rq:*")
@@ -92,7 +89,7 @@ def acl(user: str, password: str) -> str:
 
 
 def missing(client: redis.Redis) -> list[str]:
-    """Return the commands, and patterns of keys, that the user may not use. Changes nothing; blocks for two round trips.
+    """Return the commands, and patterns of keys, that the user may not use. Changes nothing; blocks for three round trips.
 
     Raises redis.RedisError.
     """
@@ -116,12 +113,17 @@ def _missing(connection: Any) -> list[str]:
         connection.read_response()
     except redis.exceptions.NoPermissionError:
         return ["multi"]  # and nothing else is sent: outside a transaction it would be carried out
-    names = [*(name for name, *_ in _ARGUMENTS), *KEYS, "discard", "exec"]
-    probes = [_probe(arguments, _OURS) for arguments in _ARGUMENTS]
+    commands = [*(name for name, *_ in _ARGUMENTS), "discard", "exec", "watch"]
     looks = [("EXISTS", key) for key in (_OURS, _RQS)]
-    connection.send_packed_command(connection.pack_commands([*probes, *looks, ("DISCARD",), ("EXEC",)]))
-    answers = [_is_permitted(connection) for _ in names]
-    return [name for name, permitted in zip(names, answers, strict=True) if not permitted]
+    probes = [_probe(arguments, _OURS) for arguments in _ARGUMENTS]
+    connection.send_packed_command(
+        connection.pack_commands([*looks, *probes, ("DISCARD",), ("EXEC",), ("WATCH", _OURS)])
+    )
+    keys_refused = ["key" in _refusal(connection) for _ in KEYS]
+    refused = ["to run" in _refusal(connection) for _ in commands]
+    connection.send_command("UNWATCH")
+    _refusal(connection)
+    return [name for name, no in zip((*commands, *KEYS), (*refused, *keys_refused), strict=True) if no]
 
 
 def _probe(arguments: list[str], key: str) -> tuple[str, ...]:
@@ -130,15 +132,15 @@ def _probe(arguments: list[str], key: str) -> tuple[str, ...]:
     return (*name.upper().split("|"), *(key if text == "k" else text for text in rest))
 
 
-def _is_permitted(connection: Any) -> bool:
+def _refusal(connection: Any) -> str:
+    """Return what is said of a command, or a key, that is not permitted; else nothing."""
     try:
         connection.read_response()
-    except redis.exceptions.NoPermissionError:
-        return False
     except redis.ResponseError as error:
         # EXEC's refusal comes as an aborted transaction. All else, such as not to be within one, is no want of permission.
-        return "NOPERM" not in str(error)
-    return True
+        is_one = isinstance(error, redis.exceptions.NoPermissionError) or "NOPERM" in str(error)
+        return str(error) if is_one else ""
+    return ""
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ def _options(access: Access, *, tls: bool) -> dict[str, Any]:
         "socket_timeout": SOCKET_TIMEOUT_SECONDS,
         "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "health_check_interval": 15,
+        "driver_info": None,  # CLIENT SETINFO is a command more to permit, and unknown to Redis before 7.2
     }
     if access.password_file:
         options["password"] = read_password("redis_password_file", access.password_file)
