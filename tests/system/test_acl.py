@@ -32,8 +32,13 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
         yield server
 
 
-def url(server: Valkey) -> str:
-    return f"redis://cwpipe:{SECRET}@127.0.0.1:{server.port}/0"
+def named(host: Host, server: Valkey) -> str:
+    """Return the settings that name the server: the user in the URL, the password in a file."""
+    (host.shell.directory / "password").write_text(f"{SECRET}\n")
+    return (
+        f'redis_url = "redis://cwpipe@127.0.0.1:{server.port}/0"\n'
+        f'redis_password_file = "{host.shell.directory / "password"}"'
+    )
 
 
 def refused(server: Valkey) -> list[str]:
@@ -46,7 +51,7 @@ def refused(server: Valkey) -> list[str]:
 def test_the_documented_user_may_do_all_that_is_done(host: Host, server: Valkey) -> None:
     """One run and all commands, and a service whose dashboard is looked at: the server refuses nothing, ever."""
     make_user(server, DOCUMENTED)
-    host.configure("/app/shop", top=f'redis_url = "{url(server)}"')
+    host.configure("/app/shop", top=named(host, server))
     host.put("/app/shop", [*numbered(300), "x" * 200_000], age_seconds=7_200)
     config = ("--config", host.config)
     done = host.run_once("--json")
@@ -83,7 +88,7 @@ def test_a_command_that_is_not_permitted_is_named_before_anything_is_done(
 ) -> None:
     """Found out in the middle of the work, it would keep everything waiting."""
     make_user(server, DOCUMENTED.replace(f" +{missing} ", " "))
-    host.configure("/app/shop", top=f'redis_url = "{url(server)}"')
+    host.configure("/app/shop", top=named(host, server))
     host.put("/app/shop", numbered(3))
     done = host.run_once()
 
@@ -99,7 +104,7 @@ def test_a_command_that_is_not_permitted_is_named_before_anything_is_done(
 def test_keys_that_are_not_permitted_are_named(host: Host, server: Valkey) -> None:
     """RQ's keys have names of their own: a user for cwpipe:* alone is soon made."""
     make_user(server, DOCUMENTED.replace(" ~rq:*", ""))
-    host.configure("/app/shop", top=f'redis_url = "{url(server)}"', regions=f'["{REGION}"]')
+    host.configure("/app/shop", top=named(host, server), regions=f'["{REGION}"]')
     done = host.run_once()
 
     assert 3 == done.exit_code
