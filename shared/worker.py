@@ -10,7 +10,7 @@ minutes. The overrides here, the only ones in the project, bring that to seconds
 - no commands are taken from Redis (RQ's pubsub channel): what may stop or kill a worker is a signal;
 - a worker that finds Redis away ends, and the Runner begins anew: RQ's own waiting hears no signal and takes a minute;
 - a job that fails by a fault of its own goes to the end of the queue, so that it does not keep the others from going on;
-- a job is unpacked within bounds (shared/bounded_job.py);
+- a job is unpacked within bounds (shared/queues.py);
 - batches that have no job any more are given one (shared/orphans.py).
 """
 
@@ -36,9 +36,8 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from shared import orphans, redis_faults, store
-from shared.bounded_job import BoundedJob
 from shared.liveness import Liveness
-from shared.queues import Route
+from shared.queues import BoundedJob, Route
 
 #: How long a job counts as being worked on after the last sign of life of its worker.
 CLAIM_SECONDS = 12

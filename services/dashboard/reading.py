@@ -22,7 +22,7 @@ from rq.serializers import JSONSerializer
 from rq.worker.base import BaseWorker
 
 from shared import store
-from shared.bounded_job import BoundedJob
+from shared.queues import BoundedJob
 
 UNREADABLE = "unreadable: it is not JSON"
 

@@ -3,17 +3,19 @@
 import resource
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
 from rq.exceptions import NoSuchJobError
 
-from shared import bounded_job, codec, keys, queues
-from shared.bounded_job import BoundedJob
+from shared import codec, keys, queues
 from shared.errors import PoisonMessage
 from shared.messages import RawBatch
-from shared.queues import RAW
-from tests.unit.forwarder.factories import a_raw_batch, an_event
+from shared.queues import RAW, BoundedJob
+from tests.eventually import eventually
+from tests.unit.forwarder.factories import a_raw_batch, an_enriched_batch, an_event, put
+from tests.unit.forwarder.processes import Place
 
 MIB = 1024 * 1024
 
@@ -59,9 +61,7 @@ def test_the_largest_batch_that_can_be_made_is_within_the_bounds() -> None:
     assert 10_000 * (105 * 6 + 512 + 512 + 400) < codec.MAX_DECODED_BYTES
 
 
-@pytest.mark.parametrize(
-    ("name", "bound"), [("data", bounded_job.MAX_DATA_BYTES), ("exc_info", bounded_job.MAX_TRACEBACK_BYTES)]
-)
+@pytest.mark.parametrize(("name", "bound"), [("data", queues.MAX_JOB_BYTES), ("exc_info", queues.MAX_TRACEBACK_BYTES)])
 def test_a_job_that_unpacks_to_a_bomb_is_no_job(client: redis.Redis, name: str, bound: int) -> None:
     """A kilobyte in Redis becomes a megabyte here, a megabyte a gigabyte."""
     client.hset("rq:job:bomb", mapping={"created_at": "2026-11-01T00:00:00Z", "data": zlib.compress(b"[]")})
@@ -75,8 +75,25 @@ def test_a_job_that_unpacks_to_a_bomb_is_no_job(client: redis.Redis, name: str, 
 
 
 def test_a_job_within_the_bounds_is_read(client: redis.Redis) -> None:
-    data = b"x" * bounded_job.MAX_DATA_BYTES
+    data = b"x" * queues.MAX_JOB_BYTES
     for stored in (zlib.compress(data), data):
         client.hset("rq:job:fits", mapping={"created_at": "2026-11-01T00:00:00Z", "data": stored, "origin": "raw"})
 
         assert data == BoundedJob.fetch("fits", connection=client).data
+
+
+def test_a_worker_goes_on_behind_such_a_job_and_its_batch_is_not_lost(
+    client: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    """The batch gets a job that is one, as any batch that has lost its own."""
+    batches = [an_enriched_batch(3, batch_id=f"g-{number}-0") for number in range(2)]
+    with Place(tmp_path / "place", redis_url) as place:
+        for batch in batches:
+            put(client, batch)
+        client.hset("rq:job:enriched-g-0-0", "data", zlib.compress(b"\0" * 100 * MIB))
+        place.start("forwarder")
+        eventually(lambda: not any(queues.outstanding(client).values()), 60, "both are delivered")
+
+        assert 6 == len(place.receiver.datagrams)
+        assert {datagram for batch in batches for datagram in batch.datagrams} == set(place.receiver.datagrams)
+        assert "Traceback" not in place.log.read_text()
