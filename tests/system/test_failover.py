@@ -11,6 +11,8 @@ import redis
 from tests.system.host import Host, numbered, soon
 from tests.valkey import SentinelOf, Valkey
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 GROUPS = ("/app/shop", "/app/pay", "/app/mail")
 PERSISTENT = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 

@@ -8,6 +8,7 @@ The file holds two things. `keys`: all of a Redis that was left with full queues
 
 import base64
 import json
+import os
 import sys
 import tempfile
 import time
@@ -84,7 +85,8 @@ def full_queues(directory: Path, server: Valkey) -> tuple[dict[str, Any], dict[s
         for group in GROUPS:
             host.put(group, [*numbered(40, "first"), "unlucky one"], age_seconds=60)
         _fetch_once(host)
-        normalizer = shell.start("normalizer", "--config", host.config, env={"PYTHONPATH": str(faulty)})
+        path = os.pathsep.join(filter(None, [str(faulty), shell.environment.get("PYTHONPATH")]))
+        normalizer = shell.start("normalizer", "--config", host.config, env={"PYTHONPATH": path})
         soon(lambda: not client.zcard("cwpipe:outstanding:raw"), "the first half is enriched")
         assert 0 == normalizer.end().exit_code
         for group in GROUPS:
