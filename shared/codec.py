@@ -12,8 +12,11 @@ from shared.errors import PoisonMessage
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-#: No payload of ours comes near; a frame that claims more is refused before memory is given to it.
-MAX_DECODED_BYTES = 256 * 1024 * 1024
+#: A page of CloudWatch holds 10,000 events and 1 MiB of text: as datagrams, each with its origin and every character
+#: escaped, 16 MiB. A frame that claims more than this is refused before memory is given to it.
+MAX_DECODED_BYTES = 32 * 1024 * 1024
+#: Stored, it is no larger; more than this is never read of a payload.
+MAX_STORED_BYTES = MAX_DECODED_BYTES
 
 _LEVEL = 1
 _encoder = msgspec.msgpack.Encoder()
@@ -30,6 +33,9 @@ def decode(kind: type[T], data: bytes) -> T:
 
     Raises PoisonMessage when the bytes are no such message, whatever they are.
     """
+    if len(data) > MAX_STORED_BYTES:
+        raise PoisonMessage(f"a {kind.__name__} of more than {MAX_STORED_BYTES} bytes is out of bounds")
+    plain = b""
     try:
         size = zstandard.frame_content_size(data)
         if not 0 <= size <= MAX_DECODED_BYTES:
@@ -38,4 +44,23 @@ def decode(kind: type[T], data: bytes) -> T:
         decoder = _decoders.setdefault(kind, msgspec.msgpack.Decoder(kind))
         return decoder.decode(plain)  # type: ignore[return-value]  # the dict is keyed by the type it decodes
     except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PoisonMessage(f"not a {kind.__name__}: {error}") from error
+        raise PoisonMessage(_of_another_release(kind, plain) or f"not a {kind.__name__}: {error}") from error
+
+
+class _AnyMessage(msgspec.Struct):
+    kind: str
+
+
+def _of_another_release(kind: type[msgspec.Struct], plain: bytes) -> str:
+    """Return what is said of a message that another release wrote, by its tag; nothing of what is no such message."""
+    known = str(kind.__struct_config__.tag)
+    try:
+        found = msgspec.msgpack.decode(plain, type=_AnyMessage).kind
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    if found == known or found.rpartition(".")[0] != known.rpartition(".")[0] or len(found) > len(known) + 5:
+        return ""
+    return (
+        f"a {found!a} of another release, where this one reads {known}: run the newer release everywhere, "
+        "then `cwpipe dead-letters replay`"
+    )

@@ -95,6 +95,14 @@ LINES: tuple[Line, ...] = (
     ),
     _line(
         "error",
+        "fast-path-failed",
+        "events cannot be shaped together",
+        "A fault of cwpipe's own at some events of a batch, each of which was then shaped by itself. Nothing is lost.",
+        _BUG,
+        "group",
+    ),
+    _line(
+        "error",
         "event-dead-letter",
         "an event cannot be shaped",
         "A fault of cwpipe's own at one event, which became a dead letter. The others went on.",
@@ -324,6 +332,12 @@ LINES: tuple[Line, ...] = (
     _line("info", "dashboard-ready", "dashboard ready", "The dashboard answers; `password_file` holds its password."),
     _line("info", "dashboard-stopped", "dashboard stopped", "The dashboard has ended in order."),
     _line("info", "metrics-ready", "metrics ready", "`cwpipe metrics` answers at `address`."),
+    _line(
+        "info",
+        "layout-migrated",
+        "the keys in Redis were brought to a newer layout",
+        "A newer release met the keys of an older one, and changed them in one transaction. docs/upgrading.md tells more.",
+    ),
     _line("info", "state-readable", "the state can be read again", "The end of `state-unreadable`."),
     _line("info", "source-readable", "can be read again", "The end of `source-unreadable`."),
     _line("info", "receiver-reads", "the receiver reads again", "The end of `receiver-waiting`, after `seconds`."),

@@ -9,6 +9,7 @@ facts are kept with the payload too, so that a batch which has lost its job can 
 """
 
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,11 @@ import redis
 from msgspec import Struct
 from redis.client import Pipeline
 from rq import Queue, get_current_job
-from rq.job import Retry
+from rq.exceptions import NoSuchJobError
+from rq.job import Job, Retry
 from rq.serializers import JSONSerializer
 
-from shared import keys
+from shared import codec, keys
 
 #: A job is retried for as long as its payload exists; only what cannot be decoded is given up, by us and not by RQ.
 FOREVER = Retry(max=1_000_000_000, interval=0, enqueue_at_front=True)
@@ -58,6 +60,36 @@ class Facts(Struct, frozen=True, kw_only=True):
     bytes: int
     first: str
     last: str
+
+
+#: A job of ours is a batch id and facts: a kilobyte or two, with the longest names that AWS allows.
+MAX_JOB_BYTES = 64 * 1024
+#: A traceback of a job that failed.
+MAX_TRACEBACK_BYTES = 1024 * 1024
+
+
+class BoundedJob(Job):
+    """An RQ job that is read within bounds: RQ itself unpacks what it finds, however much comes out of it.
+
+    Whoever can write to Redis could otherwise have a kilobyte there become gigabytes here, and kill worker after worker. A
+    job beyond the bounds is none: RQ drops it, and its batch is given another (shared/orphans.py).
+    """
+
+    def restore(self, raw_data: dict[Any, Any]) -> Any:
+        """Read the job from its hash. Raises NoSuchJobError where it is no job that RQ could have made of ours."""
+        for name, bound in ((b"data", MAX_JOB_BYTES), (b"exc_info", MAX_TRACEBACK_BYTES)):
+            if not _fits(raw_data.get(name, b""), bound):
+                raise NoSuchJobError(f"the {name.decode()} of job {self.id} is beyond {bound} bytes")
+        return super().restore(raw_data)
+
+
+def _fits(packed: bytes, bound: int) -> bool:
+    if len(packed) > bound:
+        return False
+    try:
+        return len(zlib.decompressobj().decompress(packed, bound + 1)) <= bound
+    except zlib.error:
+        return True  # RQ takes it as it is
 
 
 def job_id(route: Route, batch_id: str) -> str:
@@ -101,9 +133,10 @@ def open_queue(client: redis.Redis, route: Route) -> Queue:
 
 
 def take(client: redis.Redis, route: Route, batch_id: str) -> bytes | None:
-    """Return the payload of a batch, or None when its work is done."""
-    payload = client.get(keys.payload(route.queue, batch_id))
-    return payload if isinstance(payload, bytes) else None
+    """Return the payload of a batch, or None when its work is done. Of one beyond all bounds, as much as shows that."""
+    place = keys.payload(route.queue, batch_id)
+    payload: Any = client.getrange(place, 0, codec.MAX_STORED_BYTES)
+    return payload if payload or client.exists(place) else None
 
 
 def finish(

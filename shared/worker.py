@@ -10,6 +10,7 @@ minutes. The overrides here, the only ones in the project, bring that to seconds
 - no commands are taken from Redis (RQ's pubsub channel): what may stop or kill a worker is a signal;
 - a worker that finds Redis away ends, and the Runner begins anew: RQ's own waiting hears no signal and takes a minute;
 - a job that fails by a fault of its own goes to the end of the queue, so that it does not keep the others from going on;
+- a job is unpacked within bounds (shared/queues.py);
 - batches that have no job any more are given one (shared/orphans.py).
 """
 
@@ -35,9 +36,9 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from structlog.contextvars import bound_contextvars
 
-from shared import orphans, store
+from shared import orphans, redis_faults, store
 from shared.liveness import Liveness
-from shared.queues import Route
+from shared.queues import BoundedJob, Route
 
 #: How long a job counts as being worked on after the last sign of life of its worker.
 CLAIM_SECONDS = 12
@@ -87,6 +88,8 @@ def _about(job: Job) -> dict[str, str]:
 
 
 class _Queue(Queue):
+    job_class = BoundedJob
+
     @classmethod
     def dequeue_any(cls, *arguments: Any, **options: Any) -> tuple[Job, Queue] | None:
         with _ends_when_redis_is_away():
@@ -104,6 +107,7 @@ class Worker(SimpleWorker):
     """One RQ worker on one queue, which stops between two jobs once `stop` is set."""
 
     queue_class = _Queue
+    job_class = BoundedJob
     stop: threading.Event
     route: Route
     liveness: Liveness
@@ -136,6 +140,10 @@ class Worker(SimpleWorker):
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Say what failed, and make way for other jobs unless it was Redis that went away."""
         if isinstance(exc_info[1], store.AWAY):
+            return
+        if why := redis_faults.refusal(exc_info[1]):
+            log.error("a job failed and will be tried again", job=job.id, error=f"Redis {why}")
+            self.stop.wait(FAILURE_SECONDS)
             return
         log.error("a job failed and will be tried again", job=job.id, exc_info=exc_info)
         job.enqueue_at_front_on_retry = False
@@ -187,7 +195,8 @@ class Runner:
             except redis.RedisError as error:
                 if str(error) != said:
                     said = str(error)
-                    log.warning("Redis is away or refuses, trying again", error=said)
+                    why = redis_faults.refusal(error)
+                    log.warning("Redis is away or refuses, trying again", error=f"Redis {why}" if why else said)
             self.stop.wait(RECONNECT_SECONDS)
         log.info("worker stopped", queue=self._route.queue)
 

@@ -39,8 +39,7 @@ def main(loaded: Loaded, data_dir: Path) -> None:
             f"nothing runs on {data_dir.absolute()}, and no redis_url is set: "
             "start `cwpipe run`, name its --data-dir, or set redis_url"
         )
-    client = store.connect(url, settings.redis_password_file if settings.redis_url else "")
-    store.verify(client, url)
+    client = store.opened(settings, "" if settings.redis_url else url)
     file = password.password_file(settings.dashboard, data_dir)
     secret = password.read(file)
     app = create_app(client, redacted("redis_url", url), actions=settings.dashboard.actions)

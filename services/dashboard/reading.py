@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 from rq.worker.base import BaseWorker
 
 from shared import store
+from shared.queues import BoundedJob
 
 UNREADABLE = "unreadable: it is not JSON"
 
@@ -41,7 +42,7 @@ class Json(JSONSerializer):
             return UNREADABLE
 
 
-class JsonJob(Job):
+class JsonJob(BoundedJob):
     """A job whose data, meta and results are JSON."""
 
     def __init__(self, id: str | None = None, connection: redis.Redis | None = None, serializer: Any = None) -> None:  # noqa: A002 - RQ's signature

@@ -32,8 +32,7 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
     settings = loaded.settings
     logs.set_up(settings.log.level, settings.log.format, role="fetcher")
     require_sources(loaded)
-    client = store.connect(settings.redis_url, settings.redis_password_file)
-    store.verify(client, settings.redis_url)
+    client = store.opened(settings)
     metrics.serve(settings.metrics_address, role="fetcher")
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):

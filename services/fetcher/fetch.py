@@ -252,8 +252,15 @@ class GroupReader:
             self._stored = stored if isinstance(stored, bytes) else None
             self._seen.reload()
             self._checkpoint = (
-                _checkpoints.decode(self._stored)
-                if self._stored is not None
-                else slices.begin(self._start_ms, self._now())
+                self._decoded(self._stored) if self._stored is not None else slices.begin(self._start_ms, self._now())
             )
         return self._checkpoint
+
+    def _decoded(self, stored: bytes) -> Checkpoint:
+        try:
+            return _checkpoints.decode(stored)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise SourceError(
+                f"{keys.checkpoint(self.key)} in Redis, of {self.group.log_group}, is no checkpoint of this release "
+                f"({error}), it is left as it is: run the newer release everywhere"
+            ) from None

@@ -13,8 +13,7 @@ def main(loaded: Loaded) -> None:
     """Forward until SIGTERM or SIGINT. Raises Unreachable when Redis is not there at the start."""
     settings = loaded.settings
     logs.set_up(settings.log.level, settings.log.format, role="forwarder")
-    client = store.connect(settings.redis_url, settings.redis_password_file)
-    store.verify(client, settings.redis_url)
+    client = store.opened(settings)
     metrics.serve(settings.metrics_address, "forwarder", ReceiverMetrics(settings.wazuh.stats_socket))
     runner = Runner(client, ENRICHED, role="forwarder", alive_file=settings.alive_file)
     forward.use(Forwarder(client, level.sink(settings.wazuh, client), runner.beat, runner.stop))

@@ -12,8 +12,7 @@ def main(loaded: Loaded) -> None:
     """Normalize until SIGTERM or SIGINT. Raises Unreachable when Redis is not there at the start."""
     settings = loaded.settings
     logs.set_up(settings.log.level, settings.log.format, role="normalizer")
-    client = store.connect(settings.redis_url, settings.redis_password_file)
-    store.verify(client, settings.redis_url)
+    client = store.opened(settings)
     metrics.serve(settings.metrics_address, role="normalizer")
     runner = Runner(client, RAW, role="normalizer", alive_file=settings.alive_file)
     normalize.use(Normalizer(client, queues.open_queue(client, ENRICHED), settings, runner.beat))

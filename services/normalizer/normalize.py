@@ -1,7 +1,7 @@
 """The stage: make datagrams of the events of a batch, and hand the batch over to the queue `enriched`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -82,7 +82,7 @@ class Normalizer:
         for start in range(0, len(batch.events), BEAT_EVENTS):
             self._beat()
             events = batch.events[start : start + BEAT_EVENTS]
-            made = shaper.fast_path.datagrams(events) if shaper.fast_path else [None] * len(events)
+            made = _made_fast(shaper, batch, events)
             if None not in made:
                 outcome.datagrams.extend(cast("list[bytes]", made))
                 continue
@@ -134,6 +134,14 @@ class Normalizer:
             log.warning("the source of a batch is not in the settings, its rules are not applied", source=source)
             settings = Source(name="unknown", regions=(group.region,), log_groups=(group.log_group,))
         return Shaper(group, settings, self._max_datagram_bytes, backfill=backfill)
+
+
+def _made_fast(shaper: Shaper, batch: RawBatch, events: Sequence[LogEvent]) -> list[bytes | None]:
+    try:
+        return shaper.fast_path.datagrams(events) if shaper.fast_path else [None] * len(events)
+    except Exception:  # a fault of ours: each event is looked at by itself, and the others go on
+        log.exception("events cannot be shaped together", batch=batch.batch_id, group=batch.group.log_group)
+        return [None] * len(events)
 
 
 def _shape_one(shaper: Shaper, batch: RawBatch, event: LogEvent, outcome: _Outcome) -> None:

@@ -19,6 +19,7 @@ from shared.messages import GroupRef, LogEvent
 from shared.settings.load import Loaded, require_sources
 from shared.settings.model import Settings, Source, Wazuh
 from shared.settings.places import running_url
+from shared.settings.quantities import format_bytes
 from shared.settings.redact import redacted
 
 #: Groups of one source and region that are read from, to see whether that is allowed; a call each.
@@ -78,27 +79,39 @@ def _findings(loaded: Loaded, data_dir: Path, hints: Hints | None) -> Iterator[F
 
 def _server(settings: Settings, data_dir: Path) -> Finding:
     if settings.redis_url:
-        return _redis(settings.redis_url, settings.redis_password_file)
+        return _redis(settings.redis_url, settings)
     try:
         url = running_url(data_dir)
     except CwpipeError as error:
         return "embedded server", error
-    return _redis(url) if url else _embedded(data_dir.absolute())
+    return _redis(url, settings) if url else _embedded(data_dir.absolute())
 
 
-def _redis(url: str, password_file: str = "") -> Finding:
+def _redis(url: str, settings: Settings) -> Finding:
     shown = f"Redis at {redacted('redis_url', url)}"
     try:
-        client = store.connect(url, password_file)
-        store.verify(client, url)
-        policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
+        with store.opened(settings, "" if settings.redis_url else url) as client:
+            info = client.info()  # a managed Redis refuses CONFIG, and tells this all the same
     except CwpipeError as error:
         return shown, error
-    except redis.RedisError:
-        policy = "noeviction"  # a managed Redis refuses CONFIG: nothing can be said of it
+    except redis.RedisError as error:
+        return shown, Unreachable(f"went away ({error}): try again")
+    policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         return shown, Unreachable(f"maxmemory-policy is {policy}, which throws away queued events: set noeviction")
-    return f"{shown} answers", None
+    said = [f"{shown} answers"]
+    if info.get("aof_enabled") == 0:
+        said.append(
+            "it keeps no append-only file, so a restart may lose what it holds, events not yet delivered among it: "
+            "set appendonly yes, or see docs/redis.md for what else may do"
+        )
+    room = settings.limits.queued_bytes + settings.limits.kept_original_bytes
+    if 0 < int(info.get("maxmemory") or 0) < 2 * room:
+        said.append(
+            f"its maxmemory is less than twice what cwpipe may keep there ({format_bytes(room)}), and a full Redis "
+            "refuses even what would empty it: raise it, or lower limits.queued_bytes"
+        )
+    return "; ".join(said), None
 
 
 def _embedded(data_dir: Path) -> Finding:

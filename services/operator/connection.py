@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 
-from shared import store
+from shared import redis_faults, store
 from shared.errors import Unreachable
 from shared.settings.load import Loaded
 from shared.settings.places import running_url
@@ -18,19 +18,19 @@ def connected(loaded: Loaded, data_dir: Path) -> Iterator[redis.Redis]:
 
     Raises Unreachable when there is none, and when it goes away, or refuses, while the block uses it.
     """
-    url = loaded.settings.redis_url or running_url(data_dir)
-    if not url:
+    settings = loaded.settings
+    embedded_url = "" if settings.redis_url else running_url(data_dir)
+    if not settings.redis_url and not embedded_url:
         raise Unreachable(
             f"nothing runs on {data_dir.absolute()}, and no redis_url is set: "
             "start `cwpipe run`, name its --data-dir, or set redis_url"
         )
-    client = store.connect(url, loaded.settings.redis_password_file if loaded.settings.redis_url else "")
+    client = store.opened(settings, embedded_url)
     try:
-        store.verify(client, url)
         yield client
     except store.AWAY as error:
         raise Unreachable(f"Redis went away ({error}): run the command again when it is back") from None
     except redis.RedisError as error:
-        raise Unreachable(f"Redis refuses: {error}") from None
+        raise Unreachable(f"Redis {redis_faults.refusal(error) or f'refuses: {error}'}") from None
     finally:
         client.close()

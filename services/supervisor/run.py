@@ -43,8 +43,7 @@ def run(loaded: Loaded, data_dir: Path, *, once: bool, as_json: bool) -> None:
     with ExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(data_dir)
         redis_url = stack.enter_context(server) if server else settings.redis_url
-        client = store.connect(redis_url, "" if server else settings.redis_password_file)
-        store.verify(client, redis_url)
+        client = store.opened(settings, redis_url if server else "")
         supervisor = Supervisor(loaded, client, redis_url, server, once=once)
         if once and not as_json and sys.stderr.isatty():
             with ProgressBar() as bar:

@@ -8,8 +8,9 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import parse_qs, urlsplit
 
-from shared.settings import source_checks
+from shared.settings import redis_checks, source_checks
 from shared.settings.faults import Faults
+from shared.settings.redis_url import SERVER_SCHEMES, by_sentinels, parse_sentinels
 from shared.settings.words import either
 
 #: sun_path of Linux is 108 bytes, one of them the final NUL.
@@ -36,6 +37,7 @@ def check(values: Mapping[str, object], faults: Faults) -> None:
     sources = [source for source in _list(values.get("sources")) if isinstance(source, Mapping)]
     _check_names(sources, faults)
     _check_redis_password(values, faults)
+    redis_checks.check(values, faults)
     for number, source in enumerate(sources):
         _check_needed(source, f"sources[{number}]", faults)
         source_checks.check(source, f"sources[{number}]", faults)
@@ -96,15 +98,22 @@ def _has_password(url: str) -> bool:
 
 
 def _redis_url(value: str) -> str | None:
-    schemes = ("redis://", "rediss://", "unix://")
     try:
         url = urlsplit(value)
-        known = value.startswith(schemes) and (url.scheme == "unix" or url.port != 0)
+        if by_sentinels(value):
+            known = bool(parse_sentinels(value).sentinels)
+        else:
+            known = value.startswith(SERVER_SCHEMES) and (url.scheme == "unix" or url.port != 0)
     except ValueError:  # a port that is no number; the text of the error would show the password
         known = False
     if known and (url.scheme != "unix" or url.path):
         return None
-    return f'must begin {either(list(schemes))}, such as "redis://localhost:6379/0" or "unix:///run/redis.sock"'
+    if by_sentinels(value):
+        return 'must name Sentinels and a service, such as "redis+sentinel://one:26379,two:26379/mymaster/0"'
+    return (
+        f'must begin {either(list(SERVER_SCHEMES))}, such as "redis://localhost:6379/0" or "unix:///run/redis.sock"; '
+        "or, to ask Sentinels, redis+sentinel://"
+    )
 
 
 def _http_url(value: str) -> str | None:

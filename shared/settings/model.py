@@ -328,12 +328,27 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     redis_url: Annotated[
         str,
         Meta(
-            description="Redis or Valkey that holds the queues: redis://, rediss:// or unix://. "
-            "Empty: `cwpipe run` starts its own."
+            description="Redis or Valkey that holds the queues: redis://, rediss:// (TLS) or unix://, or by Sentinels "
+            "redis+sentinel://host:26379,host:26379/service/0 (rediss+sentinel://: TLS). Empty: `cwpipe run` starts its own."
         ),
     ] = ""
     redis_password_file: Annotated[
         str, Meta(description="File with the password of Redis, for a redis_url that has none in it.")
+    ] = ""
+    redis_sentinel_password_file: Annotated[
+        str, Meta(description="File with the password of the Sentinels, if they ask for one.")
+    ] = ""
+    redis_ca_bundle: Annotated[
+        str,
+        Meta(
+            description="File of the certificate authorities to trust for Redis by TLS, besides those that the host trusts."
+        ),
+    ] = ""
+    redis_client_cert: Annotated[
+        str, Meta(description="File of the certificate to show to a Redis that asks for one, in PEM form.")
+    ] = ""
+    redis_client_key: Annotated[
+        str, Meta(description="File of its private key. Empty: it is in the file of the certificate.")
     ] = ""
     metrics_address: Annotated[
         str,

@@ -151,6 +151,7 @@ class Faulty:
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """What the normalizer cannot shape."""
     monkeypatch.setattr(Shaper, "shape", Faulty().shape)
+    monkeypatch.setattr(Shaper, "_fast_path", lambda _: None)
     with structlog.testing.capture_logs():  # a traceback for people, three hundred times, takes a minute
         yield Faulty.refused
     Faulty.refused.clear()

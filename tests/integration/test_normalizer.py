@@ -27,6 +27,8 @@ class FakeFastPath:
     """Takes what says that it is common."""
 
     def datagrams(self, events: Sequence[LogEvent]) -> list[bytes | None]:
+        if any(event.message == "common fault" for event in events):
+            raise ValueError("no such lot")
         return [event.message.encode() if event.message.startswith("common") else None for event in events]
 
 
@@ -135,6 +137,14 @@ def test_events_keep_their_order_whichever_way_they_go(
         b"5",
     ) == enriched.datagrams
     assert (2,) == enriched.continued
+
+
+def test_a_fault_of_the_fast_path_loses_nothing(client: redis.Redis) -> None:
+    """Each event of the lot is shaped by itself."""
+    enriched = normalized(client, a_batch("common 1", "common fault", "discard", "2"))
+
+    assert enriched is not None
+    assert (b"common 1", b"common fault", b"2") == enriched.datagrams
 
 
 def test_what_became_of_each_event_is_counted(client: redis.Redis) -> None:

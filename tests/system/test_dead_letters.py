@@ -30,6 +30,7 @@ def faulty(self, event):
     return shape(self, event)
 
 Shaper.shape = faulty
+Shaper._fast_path = lambda self: None
 """
 
 

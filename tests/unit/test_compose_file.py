@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WAZUH_DOCKER: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose/wazuh-docker.yml").read_text())
+REMOTE: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose/remote-forwarder.yml").read_text())
 ROLES = ("fetcher", "normalizer", "forwarder", "dashboard")
 WORKERS = ("fetcher", "normalizer", "forwarder")
 ONCE_ONLY = ("passwords", "grafana-password", "demo-settings", "check")
@@ -249,6 +250,30 @@ def test_beside_wazuh_docker_nothing_is_ever_written_into_the_managers_volume(na
         mount["volume"],
     )
     assert WAZUH_DOCKER["volumes"][mount["source"]]["external"]
+
+
+def test_on_another_host_only_the_forwarder_runs() -> None:
+    """All else is behind a profile that nothing asks for: `up` starts neither a second Redis nor a second fetcher."""
+    remote = REMOTE["services"]
+    started = {name for name in SERVICES if not (SERVICES[name] | remote.get(name, {})).get("profiles")}
+
+    assert {"forwarder"} == started
+    assert remote.keys() <= SERVICES.keys()
+    needs = SERVICES["forwarder"]["depends_on"] | remote["forwarder"]["depends_on"]
+    assert not [name for name, need in needs.items() if need.get("required", True)]
+
+
+def test_a_forwarder_on_another_host_reaches_redis_by_tls_and_shows_no_password() -> None:
+    """It needs a network that leads out, and files that the image's user may read; nothing is made in their place."""
+    forwarder = REMOTE["services"]["forwarder"]
+    given = forwarder["environment"]
+    (mount,) = forwarder["volumes"]
+
+    assert set(given) <= {*variables(), *EXTRA}
+    assert re.match(r"\$\{CWPIPE_REDIS_URL:\?.*rediss://", given["CWPIPE_REDIS_URL"])
+    assert {Path(given[name]).parent for name in given if name != "CWPIPE_REDIS_URL"} == {Path(mount["target"])}
+    assert (True, False) == (mount["read_only"], mount["bind"]["create_host_path"])
+    assert [name for name in forwarder["networks"] if not (REMOTE["networks"][name] or {}).get("internal")]
 
 
 def test_the_example_of_an_env_file_names_what_compose_reads() -> None:

@@ -34,8 +34,8 @@ def serve(loaded: Loaded, data_dir: Path) -> None:
             f"nothing runs on {data_dir.absolute()}, and no redis_url is set: "
             "start `cwpipe run`, name its --data-dir, or set redis_url"
         )
-    password_file = settings.redis_password_file if settings.redis_url else ""
-    client = store.connect(url, password_file, timeout_seconds=TIMEOUT_SECONDS)
+    access = store.access(settings) if settings.redis_url else store.Access()
+    client = store.connect(url, access=access, timeout_seconds=TIMEOUT_SECONDS)
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())

@@ -12,6 +12,7 @@ from shared.settings.load import load, require_sources
 from shared.settings.model import Limits, Log, Settings, Source, Wazuh
 from shared.settings.quantities import format_bytes, format_duration
 from shared.settings.words import bounds
+from tests.certificates import Authority
 
 FILE = """
 redis_url = "redis://redis:6379/0"
@@ -239,6 +240,25 @@ def test_faults_of_the_environment_are_reported_with_an_unreadable_file(tmp_path
     assert 2 == len(faults_of(tmp_path / "none.toml", {"CWPIPE_LOG_LEVEL": "loud"}))
 
 
+@pytest.fixture(scope="module")
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The settings that name files of TLS, and a file for each."""
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    cert, key = authority.issue("client")
+    return {
+        "CWPIPE_REDIS_CA_BUNDLE": str(authority.file),
+        "CWPIPE_REDIS_CLIENT_CERT": str(cert),
+        "CWPIPE_REDIS_CLIENT_KEY": str(key),
+    }
+
+
+def company_of(variable: str, tls_files: dict[str, str]) -> dict[str, str]:
+    """Return the variables without which one has no meaning."""
+    if variable in tls_files:
+        return {"CWPIPE_REDIS_URL": "rediss://redis", **tls_files}
+    return {"CWPIPE_REDIS_URL": "redis+sentinel://redis/main"} if "SENTINEL" in variable else {}
+
+
 def other_value(key: str) -> tuple[str, object]:
     """Return a text that is not the default of `key`, and what it becomes."""
     if key == "redis_url":
@@ -263,10 +283,10 @@ def other_value(key: str) -> tuple[str, object]:
 
 
 @pytest.mark.parametrize(("variable", "key"), variables().items())
-def test_every_variable_overrides_the_file(variable: str, key: str, file: Path) -> None:
+def test_every_variable_overrides_the_file(variable: str, key: str, file: Path, tls_files: dict[str, str]) -> None:
     """Each one of the model, whatever will be in it."""
-    text, value = other_value(key)
-    loaded = load(file, {variable: text})
+    text, value = (tls_files[variable],) * 2 if variable in tls_files else other_value(key)
+    loaded = load(file, company_of(variable, tls_files) | {variable: text})
 
     found: object = loaded.settings
     for name in key.split("."):
