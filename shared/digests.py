@@ -11,6 +11,7 @@ late event would leave a digest that knows of nothing else, and the digests of a
 A mark by group says since when the digests are whole.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -134,15 +135,16 @@ def extended(mark: Mark, from_ms: int) -> Mark:
 
 def _by_hour(fresh: Iterable[tuple[LogEvent, int]]) -> dict[int, dict[int, tuple[int, int]]]:
     """Return count and sum by hour and by minute of the hour."""
-    counts: dict[int, int] = {}
-    sums: dict[int, int] = {}
-    for event, digest in fresh:
-        minute = event.timestamp_ms // MINUTE_MS
-        counts[minute] = counts.get(minute, 0) + 1
-        sums[minute] = sums.get(minute, 0) + (digest & _MASK)
+    # Events come in order of time, or nearly, and are counted by stretches of it.
+    in_order = sorted([(event.timestamp_ms, digest) for event, digest in fresh])
     hours: dict[int, dict[int, tuple[int, int]]] = {}
-    for minute, count in counts.items():
-        hours.setdefault(minute // MINUTES, {})[minute % MINUTES] = count, sums[minute]
+    start = 0
+    while start < len(in_order):
+        minute = in_order[start][0] // MINUTE_MS
+        end = bisect_left(in_order, ((minute + 1) * MINUTE_MS,), start)
+        total = sum([digest & _MASK for _, digest in in_order[start:end]])
+        hours.setdefault(minute // MINUTES, {})[minute % MINUTES] = end - start, total
+        start = end
     return hours
 
 

@@ -6,7 +6,9 @@
 services/fetcher/seen.py says how long they are kept, and why.
 """
 
+import sys
 from array import array
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -15,6 +17,8 @@ from shared.messages import LogEvent
 
 #: Later than any time: of events without an ingestion time, and of fields written before it was noted.
 UNKNOWN_MS = 1 << 62
+
+_EMPTY = blake2b(digest_size=8)
 
 
 class Field(Struct, frozen=True):
@@ -42,8 +46,21 @@ def ingested(event: LogEvent) -> int:
 
 def digest(event: LogEvent) -> int:
     """Return the 64-bit hash an event is remembered by."""
-    text = f"{event.event_id}\0{event.timestamp_ms}\0{event.log_stream}"
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return hashes_of([event])[0]
+
+
+def hashes_of(events: Iterable[LogEvent]) -> list[int]:
+    """Return the hash of each event. To copy an empty hash takes half the time of making one."""
+    empty = _EMPTY.copy
+    found: list[bytes] = []
+    for event in events:
+        hashed = empty()
+        hashed.update(f"{event.event_id}\0{event.timestamp_ms}\0{event.log_stream}".encode("utf-8", "surrogatepass"))
+        found.append(hashed.digest())
+    packed = array("Q", b"".join(found))
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tolist()
 
 
 def parse(name: bytes) -> Field:

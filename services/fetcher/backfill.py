@@ -18,7 +18,7 @@ from shared.backfills import Stored
 from shared.errors import SourceBusy, TokenRefused
 from shared.messages import Backfill, Backfills, GroupRef, LogEvent
 from shared.queues import RAW, JobQueue
-from shared.remembered import digest
+from shared.remembered import hashes_of
 from shared.settings.model import Source
 
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ class BackfillReader:
             )
             self._restart(stored, one)
             raise
-        hashes = [digest(event) for event in page.events]
+        hashes = hashes_of(page.events)
         fresh = backfill_steps.unseen(page.events, hashes, stored.ids)
         moved = backfill_steps.advance(stored.state, one, page.events, fresh, page.token, stored.ids, self._now())
         self._commit(stored, backfill_steps.current(one).again, moved, fresh, len(page.events))

@@ -17,6 +17,10 @@ MAX_CHARACTERS = 1024 * 1024
 
 def split(events: list[LogEvent]) -> Iterator[list[LogEvent]]:
     """Yield `events` in their order, in pieces within the bounds; a single longer event is a piece of its own."""
+    if len(events) <= MAX_EVENTS and sum([len(event.message) for event in events]) <= MAX_CHARACTERS:
+        if events:
+            yield events
+        return
     piece: list[LogEvent] = []
     characters = 0
     for event in events:

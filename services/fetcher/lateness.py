@@ -18,8 +18,10 @@ def noted(checkpoint: Checkpoint, fresh: list[LogEvent], now_ms: int, period_ms:
     """
     if not 0 <= now_ms - checkpoint.latest_since_ms < period_ms:
         checkpoint = replace(checkpoint, latest_ms=checkpoint.latest_next_ms, latest_next_ms=0, latest_since_ms=now_ms)
-    late = (event.ingestion_ms - event.timestamp_ms for event in fresh if event.ingestion_ms > 0)
-    latest = max((ms for ms in late if ms <= MAX_LATE_MS), default=0)
+    late = [event.ingestion_ms - event.timestamp_ms for event in fresh if event.ingestion_ms > 0]
+    latest = max(late, default=0)
+    if latest > MAX_LATE_MS:
+        latest = max([ms for ms in late if ms <= MAX_LATE_MS], default=0)
     if latest <= checkpoint.latest_next_ms:
         return checkpoint
     return replace(checkpoint, latest_next_ms=latest)

@@ -22,7 +22,7 @@ from redis.client import Pipeline
 
 from shared import keys
 from shared.messages import LogEvent
-from shared.remembered import Field, digest, field_name, parse, unpack
+from shared.remembered import Field, field_name, hashes_of, parse, unpack
 
 #: Hashes held in memory for one group before the least recently used fields are let go: about 20 MB at most.
 MAX_LOADED = 250_000
@@ -61,12 +61,14 @@ class SeenEvents:
         """Return the events not seen before, each with its hash, in their order; repeats within `events` go too."""
         if not events:
             return []
-        oldest = min(event.timestamp_ms for event in events)
-        newest = max(event.timestamp_ms for event in events)
+        times = [event.timestamp_ms for event in events]
+        oldest, newest = min(times), max(times)
         self._load(field for field in self._fields.values() if field.oldest_ms <= newest and field.newest_ms >= oldest)
+        hashes = hashes_of(events)
+        if self._digests.isdisjoint(hashes) and len(set(hashes)) == len(hashes):  # nearly always, where much comes
+            return list(zip(events, hashes, strict=True))
         fresh: dict[int, LogEvent] = {}
-        for event in events:
-            hashed = digest(event)
+        for event, hashed in zip(events, hashes, strict=True):
             if hashed not in self._digests:
                 fresh.setdefault(hashed, event)
         return [(event, hashed) for hashed, event in fresh.items()]
@@ -86,7 +88,7 @@ class SeenEvents:
         for stretch in _stretches(fresh):
             for unnamed, part in _apart(stretch, is_needed):
                 field = _named(unnamed, f"{sequence}.{len(additions)}")
-                packed = array("Q", (hashed for _, hashed in part))
+                packed = array("Q", [hashed for _, hashed in part])
                 pipe.hset(self._key, field.name, packed.tobytes())
                 additions.append(Addition(field, packed))
         return additions
@@ -171,9 +173,14 @@ def _named(field: Field, written: str) -> Field:
 
 def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEvent, int]]]:
     """Return `fresh` by stretches of time that do not touch one another."""
+    if not fresh:
+        return []
     times = [event.timestamp_ms for event, _ in fresh]
-    length = max(STRETCH_MS, (max(times) - min(times)) // MAX_STRETCHES + 1) if times else STRETCH_MS
+    oldest, newest = min(times), max(times)
+    length = max(STRETCH_MS, (newest - oldest) // MAX_STRETCHES + 1)
+    if oldest // length == newest // length:
+        return [fresh]
     stretches: defaultdict[int, list[tuple[LogEvent, int]]] = defaultdict(list)
-    for event, hashed in fresh:
-        stretches[event.timestamp_ms // length].append((event, hashed))
+    for time, one in zip(times, fresh, strict=True):
+        stretches[time // length].append(one)
     return stretches.values()

@@ -84,14 +84,14 @@ def advance(
     late_window_ms: int,
 ) -> Checkpoint:
     """Return the checkpoint after one more page of `current`; without a token, the slice is complete."""
-    least_ms = current.newest_ms - CLOSE_MARGIN_MS
+    times = [event.timestamp_ms for event in events] or [current.newest_ms]
     moved = replace(
         current,
         token=token or "",
         started_ms=min(current.started_ms, now_ms),  # by a clock that was wrong, and has been set right since
         events=current.events + len(events),
-        newest_ms=max([event.timestamp_ms for event in events] + [current.newest_ms]),
-        in_order=current.in_order and all(event.timestamp_ms >= least_ms for event in events),
+        newest_ms=max([*times, current.newest_ms]),
+        in_order=current.in_order and min(times) >= current.newest_ms - CLOSE_MARGIN_MS,
     )
     after = replace(checkpoint, sequence=checkpoint.sequence + 1, open_slice=moved)
     if not token:
@@ -116,7 +116,7 @@ def measured(checkpoint: Checkpoint, fresh: list[LogEvent], now_ms: int, late_wi
             lateness_next_ms=0,
             lateness_since_ms=now_ms,
         )
-    latest = max((event.ingestion_ms - event.timestamp_ms for event in fresh), default=0)
+    latest = max([event.ingestion_ms - event.timestamp_ms for event in fresh], default=0)
     if latest <= checkpoint.lateness_next_ms:
         return checkpoint
     return replace(checkpoint, lateness_next_ms=min(latest, late_window_ms))
