@@ -36,7 +36,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from structlog.contextvars import bound_contextvars
 
-from shared import orphans, redis_faults, store
+from shared import collector, orphans, redis_faults, store
 from shared.liveness import Liveness
 from shared.queues import BoundedJob, Route
 
@@ -183,6 +183,7 @@ class Runner:
         """Work until SIGTERM or SIGINT. Blocks; a job in hand is finished or given back first."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._request_stop)
+        collector.settle()
         said = ""
         while not self.stop.is_set():
             self._liveness.touch()

@@ -13,7 +13,7 @@ from services.fetcher.fetching import Fetching
 from services.fetcher.leases import Leases
 from services.fetcher.schedule import Schedule
 from services.fetcher.search import digest_of
-from shared import keys, logs, metrics, queues, store
+from shared import collector, keys, logs, metrics, queues, store
 from shared.aws.limiter import Limiter
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
@@ -59,6 +59,7 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         for region in source.regions:
             api = LogsApi(session, source.name, region, _counter(client, region, liveness.touch), limiter)
             schedule.add(DiscoveryTask(fetching, rank, source, api))
+    collector.settle()
     log.info("fetcher ready", sources=len(settings.sources), once=once)
     try:
         complete = schedule.run()
