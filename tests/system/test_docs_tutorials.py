@@ -85,7 +85,9 @@ def page(name: str, *, parts: range = range(100)) -> list[Step]:
     """Return the steps of these numbered parts of a tutorial; the test is in the laboratory's directory already."""
     text, _, _ = (TUTORIALS / name).read_text().partition(doc_commands.NOT_RUN)
     sections = re.split(r"^## (?=\d)", text, flags=re.MULTILINE)[1:]
-    found = [step for section in sections if int(section.split(".")[0]) in parts for step in doc_commands.steps(section)]
+    found = [
+        step for section in sections if int(section.split(".")[0]) in parts for step in doc_commands.steps(section)
+    ]
     return [step for step in found if "make .venv/ready" not in step.script]
 
 
