@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 #: Documents that live outside docs/, and what they are called on the site.
@@ -16,6 +17,9 @@ PAGES = {
     "deploy/wazuh/README.md": "project/wazuh-rules.md",
 }
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+_CELL = re.compile(r"<td.*?</td>", re.DOTALL)
+_CODE = re.compile(r"(?<=<code>)[^<]*")
+_BREAKS = re.compile(r"(?<=\w)([_/.])(?=\w)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -34,6 +38,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     if more:
         config.nav.append({"More": more})
     return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - a hook's signature
+    """Let long names in tables break behind an underscore, a slash or a dot, not in the middle of a word."""
+    return _CELL.sub(lambda cell: _CODE.sub(lambda code: _BREAKS.sub(r"\1<wbr>", code[0]), cell[0]), html)
 
 
 def adapted(text: str, name: str) -> str:
