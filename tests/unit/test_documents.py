@@ -1,6 +1,7 @@
 """What the documents tell to type is there: commands, targets, services, files, settings."""
 
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
@@ -123,6 +124,17 @@ def test_each_key_of_a_settings_file_is_there(document: Path) -> None:
     blocks = re.findall(r"^```toml\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
 
     assert [] == [key for block in blocks for key in keys_of(tomllib.loads(block)) if key not in SETTINGS]
+
+
+@every_document
+def test_each_block_of_commands_is_a_script(document: Path) -> None:
+    """A quotation mark that is missing swallows the rest of what was pasted."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+    checked = [
+        subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True, check=False) for block in blocks
+    ]
+
+    assert [] == [shell.stderr for shell in checked if shell.returncode]
 
 
 def test_the_extraction_finds_what_is_wrong() -> None:
