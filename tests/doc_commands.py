@@ -28,8 +28,9 @@ class Step:
 
 
 def documents() -> list[Path]:
-    """Return README.md and all that is in docs/."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """Return the documents of docs/ and those that stand elsewhere."""
+    root = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/wazuh/README.md", "tests/benchmarks/README.md")
+    return [*(ROOT / name for name in root), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def steps(text: str) -> list[Step]:
