@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test promtool test-compose check bench torture docs wheel kubectl clean
+.PHONY: help demo test promtool test-compose check bench torture docs site wheel kubectl clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,10 @@ docs: .venv/ready  ## write cwpipe.example.toml, docs/settings.md, docs/logs.md 
 	$(BIN)/python -m shared.metrics_document
 	$(BIN)/python -m shared.log_document
 
+site: .venv/ready  ## build the documents as a site, into site/: nothing in it is fetched from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html; to search, serve it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site"
+
 # The same bytes from the same sources, whenever and wherever: hatchling is of uv.lock, and dates nothing. Beside it what it
 # needs, each file by its digest.
 wheel: .venv/ready  ## build the wheel and the list of what it needs, into dist/
@@ -84,7 +88,7 @@ kubectl: .venv/bin/kubectl  ## fetch kubectl, for the tests of deploy/kubernetes
 	&& install -m 0755 $$to/kubectl/kubectl $@
 
 clean:  ## remove .venv and caches
-	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit("cwpipe needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
