@@ -40,6 +40,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - a hook's signature
+    """Have links of a document to the repository's root lead to the pages made of it."""
+
+    def link(found: re.Match[str]) -> str:
+        if not found[3].startswith("../"):
+            return found[0]
+        path = (ROOT / "docs" / page.file.src_uri).parent.joinpath(found[3]).resolve().relative_to(ROOT).as_posix()
+        if path in PAGES:
+            up = "../" * page.file.src_uri.count("/")
+            return f"[{found[2]}]({up}{PAGES[path]}{found[4] or ''})"
+        return found[0] if path.startswith("docs/") else _unlinked(found[2], path)
+
+    return markdown if page.file.src_uri in PAGES.values() else _LINK.sub(link, markdown)
+
+
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - a hook's signature
     """Let long names in tables break behind an underscore, a slash or a dot, not in the middle of a word."""
     return _CELL.sub(lambda cell: _CODE.sub(lambda code: _BREAKS.sub(r"\1<wbr>", code[0]), cell[0]), html)
@@ -57,9 +72,13 @@ def adapted(text: str, name: str) -> str:
             return f"{image}[{words}]({Path(PAGES[path]).name}{anchor})"
         if path.startswith("docs/") and (ROOT / path).is_file():
             return f"{image}[{words}](../{path.removeprefix('docs/')}{anchor})"
-        return words if image or words.strip("`") == path else f"{words} (`{path}`)"
+        return words if image else _unlinked(words, path)
 
     return _LINK.sub(link, text)
+
+
+def _unlinked(words: str, path: str) -> str:
+    return words if words.strip("`") == path else f"{words} (`{path}`)"
 
 
 def _names(nav: object) -> list[str]:
