@@ -79,7 +79,11 @@ def receiver(socket: Path) -> Iterator[Receiver]:
         while not statistics.exists():
             assert process.poll() is None, "the receiver did not start"
             sleep(0.01)
-        yield Receiver(process)
+        found = Receiver(process)
+        try:
+            yield found
+        finally:
+            found.end()
 
 
 def statistics_of(socket: Path) -> Path:
