@@ -110,11 +110,13 @@ class Family:
 
     def _watch(self) -> None:
         while not self._ended.wait(WATCH_SECONDS):
-            for pid in [self._pid, *_children(self._pid)]:
+            for pid in [self._pid, *children(self._pid)]:
                 name, used = self._name(pid), usage(pid)
                 if name and used.cpu_seconds:
                     before = self._seen.get(pid, (name, Usage()))[1]
-                    used.peak_bytes = max(used.peak_bytes, before.peak_bytes)  # one that has just ended has no memory
+                    used.peak_bytes = max(used.peak_bytes, before.peak_bytes)
+                    # one that has just ended has no memory
+                    used.resident_bytes = used.resident_bytes or before.resident_bytes
                     self._seen[pid] = (name, used)
 
     def _name(self, pid: int) -> str:
@@ -124,7 +126,8 @@ class Family:
         return "" if is_copy else name
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Return the process ids of the children of a process of one thread."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:

@@ -1,6 +1,7 @@
 """A place for roles to work in: settings, a Redis, and processes that are started one by one."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ import redis
 from services.supervisor.embedded import EmbeddedServer
 from shared import store
 from tests.benchmarks.cloudwatch import REGION
-from tests.benchmarks.processes import running
+from tests.benchmarks.processes import children, running
 from tests.benchmarks.standins import statistics_of
 
 _SETTINGS = """\
@@ -110,6 +111,10 @@ class Site:
             if core is not None:  # before it has threads: they inherit it
                 os.sched_setaffinity(process.pid, {core})
             yield process.pid
+            if prefix:  # a profiler: it writes what it found when its child ends, and dies of a signal of its own
+                for child in children(process.pid):
+                    os.kill(child, signal.SIGTERM)
+                process.wait()
 
     def used_bytes(self) -> int:
         """Return what Redis holds, by its own account."""
