@@ -12,6 +12,7 @@ import sys
 import time
 
 from tests.standins.cloudwatch import CloudWatch
+from tests.standins.cloudwatch_events import Event
 from tests.standins.cloudwatch_groups import Details
 from tests.standins.cloudwatch_request import DEFAULT_ACCOUNT
 from tests.standins.cloudwatch_virtual import Plan, VirtualGroup
@@ -48,6 +49,22 @@ def json(index: int) -> str:
     )
 
 
+class SingleStream(VirtualGroup):
+    """A group of one stream that is read by GetLogEvents: event by event, so these too are made before it serves."""
+
+    def __init__(self, details: Details, plan: Plan) -> None:
+        super().__init__(details, plan)
+        self._made: list[Event] = []
+
+    def prepare(self) -> None:
+        """Make every event."""
+        super().prepare()
+        self._made = [super(SingleStream, self)._event(index) for index in range(self.plan.total)]
+
+    def _event(self, index: int) -> Event:
+        return self._made[index] if self._made else super()._event(index)
+
+
 #: How a line is made, by the name of its form.
 FORMS = {"text": text, "json": json}
 
@@ -58,6 +75,7 @@ def main() -> int:
     parser.add_argument("events", type=int, help="of all groups together")
     parser.add_argument("form", choices=sorted(FORMS))
     parser.add_argument("--groups", type=int, default=1)
+    parser.add_argument("--streams", type=int, default=STREAMS, help="of each group")
     parser.add_argument("--on-the-fly", action="store_true")
     options = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -71,7 +89,7 @@ def main() -> int:
 
 
 def _add(aws: CloudWatch, name: str, events: int, options: argparse.Namespace) -> None:
-    streams = min(STREAMS, events)
+    streams = min(options.streams, events)
     plan = Plan(
         streams=streams,
         events_per_stream=events // streams,
@@ -81,7 +99,7 @@ def _add(aws: CloudWatch, name: str, events: int, options: argparse.Namespace) -
         kept_bytes=KEPT_ON_THE_FLY_BYTES if options.on_the_fly else KEPT_BYTES,
     )
     details = Details(account=DEFAULT_ACCOUNT, region=REGION, name=name, created_ms=plan.start_ms)
-    group = VirtualGroup(details, plan)
+    group = SingleStream(details, plan) if options.streams == 1 else VirtualGroup(details, plan)
     aws.groups.add(group)
     if not options.on_the_fly:
         group.prepare()

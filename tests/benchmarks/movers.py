@@ -42,8 +42,9 @@ class Moved(Struct, kw_only=True):
         return self.usages.get(name, Usage()).cpu_seconds
 
 
-#: Given a directory, CloudWatch's URL and a group: the command to run, and how many events its output says it moved.
-Mover = tuple[Callable[[Path, str, str, str], list[str]], Callable[[bytes], int]]
+#: Given a directory, CloudWatch's URL, a group and the format of its source: the command to run. And how many events its
+#: output says it moved, where it says so.
+Mover = tuple[Callable[[Path, str, str, str], list[str]], Callable[[bytes], int] | None]
 
 
 def plain_loop() -> Mover:
@@ -70,11 +71,14 @@ def move(mover: Mover, place: Path, cloudwatch: CloudWatchProcess, group: str, f
     words, moved_by = mover
     before = usage(cloudwatch.pid)
     with receiver(socket_of(place)) as target:
-        usages, seconds, moved = _run(words(place, cloudwatch.url, group, form), moved_by)
+        usages, seconds, output = _run(words(place, cloudwatch.url, group, form))
         served = usage(cloudwatch.pid).cpu_seconds - before.cpu_seconds
         received = target.usage
         arrived = target.end()
-    assert moved == arrived.count == events, f"{events} events, {moved} moved, {arrived.count} arrived"
+    moved = moved_by(output) if moved_by else arrived.count
+    assert moved == arrived.count == events, (
+        f"{events} events, {moved} moved, {arrived.count} arrived; {output[-2_000:]!r}"
+    )
     return Moved(
         events=events,
         seconds=seconds,
@@ -85,7 +89,7 @@ def move(mover: Mover, place: Path, cloudwatch: CloudWatchProcess, group: str, f
     )
 
 
-def _run(words: list[str], moved_by: Callable[[bytes], int]) -> tuple[dict[str, Usage], float, int]:
+def _run(words: list[str]) -> tuple[dict[str, Usage], float, bytes]:
     began = monotonic()
     with running(words, stdout=PIPE) as process:
         family = Family(process.pid)
@@ -96,4 +100,4 @@ def _run(words: list[str], moved_by: Callable[[bytes], int]) -> tuple[dict[str, 
     if "run" not in usages:
         usages = {PLAIN: sum(usages.values(), Usage())}
     usages[UNSEEN] = Usage(max(0.0, total - sum(used.cpu_seconds for used in usages.values())))
-    return usages, seconds, moved_by(output)
+    return usages, seconds, output

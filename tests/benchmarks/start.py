@@ -78,8 +78,7 @@ def _until(words: list[str], is_ready: Callable[[Popen[bytes]], bool]) -> Cost:
     with running(words, stderr=PIPE) as process:
         while not is_ready(process):
             assert process.poll() is None, f"{words} ended with {process.returncode}"
-        cost = monotonic() - began, usage(process.pid).cpu_seconds
-    return cost
+        return monotonic() - began, usage(process.pid).cpu_seconds
 
 
 def _said_ready(process: Popen[bytes]) -> bool:
