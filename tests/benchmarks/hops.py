@@ -80,7 +80,7 @@ def _measured(found: dict[int, dict[str, Pace]]) -> Table:
 def _model(paces: dict[str, Pace]) -> Table:
     """Return what follows from the ceilings for more replicas."""
     redis_us = sum(pace.redis_us for pace in paces.values())
-    redis_rate = 1e6 / redis_us if redis_us else float("inf")
+    redis_rate = 1e6 / redis_us
     cpu_us = sum(pace.cpu_us for pace in paces.values()) + redis_us
     table = Table([f"{replicas} of each" for replicas in MODELLED])
     hops = {hop: [replicas * paces[hop].rate for replicas in MODELLED] for hop in HOPS}

@@ -121,7 +121,7 @@ def _batches(client: redis.Redis) -> int:
 
 def _remembered(client: redis.Redis) -> int:
     found = client.scan_iter(match=keys.seen("*"), count=10_000)
-    return sum(int(client.memory_usage(key) or 0) for key in found)
+    return sum(int(client.memory_usage(key) or 0) for key in found)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def _measured(site: Site, crew: Crew, events: int, hop: _Hop) -> Pace:
         roles = [site.role(hop.role, crew.config, prefix=crew.prefix, core=core) for core in places]
         pids = [stack.enter_context(role) for role in roles]
         until(hop.is_ready, f"{replicas} {hop.role} ready", HELD_SECONDS)
-        before = _cpu(pids), usage(site.redis_pid).cpu_seconds
+        before = _cpu(pids), site.redis_cpu_seconds()
         began = monotonic()
         hop.release()
         seconds = until(hop.is_done, f"{hop.role} done") - began
@@ -123,7 +123,7 @@ def _measured(site: Site, crew: Crew, events: int, hop: _Hop) -> Pace:
             events=events,
             seconds=seconds,
             cpu_seconds=_cpu(pids) - before[0],
-            redis_cpu_seconds=usage(site.redis_pid).cpu_seconds - before[1],
+            redis_cpu_seconds=site.redis_cpu_seconds() - before[1],
             pinned=pinned,
         )
 
