@@ -10,6 +10,7 @@ Redis holds an event, all of it, and of that the batches and the remembered ids.
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE, Popen
 from time import sleep
@@ -103,11 +104,12 @@ def _queued(events: int, form: str) -> Table:
             level="error",
         )
         before, crew = site.used_bytes(), Crew(config=config)
-        for title, work in (
-            ("queued for the normalizer", lambda: stages.fetch(site, crew, events, 1)),
-            ("queued for the forwarder", lambda: stages.normalize(site, crew, events)),
-            ("delivered", lambda: stages.forward(site, crew, events)),
-        ):
+        works: dict[str, Callable[[], object]] = {
+            "queued for the normalizer": lambda: stages.fetch(site, crew, events, 1),
+            "queued for the forwarder": lambda: stages.normalize(site, crew, events),
+            "delivered": lambda: stages.forward(site, crew, events),
+        }
+        for title, work in works.items():
             work()
             held = [site.used_bytes() - before, _batches(site.client), _remembered(site.client)]
             table.row(title, [each / events for each in held], 1)
@@ -121,7 +123,7 @@ def _batches(client: redis.Redis) -> int:
 
 def _remembered(client: redis.Redis) -> int:
     found = client.scan_iter(match=keys.seen("*"), count=10_000)
-    return sum(int(client.memory_usage(key) or 0) for key in found)  # type: ignore[no-untyped-call]
+    return sum(int(client.memory_usage(key) or 0) for key in found)
 
 
 if __name__ == "__main__":
