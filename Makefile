@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 .PHONY: help demo test promtool test-compose check bench bench-all bench-profile torture docs wheel kubectl clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready  ## run the whole pipeline here, on stand-ins: needs no AWS account, no Wazuh
 	@$(BIN)/cwpipe demo
@@ -52,7 +52,7 @@ check: .venv/ready  ## lint, types, import rules
 bench: .venv/ready  ## measure against the plain loop: one table, on two quiet cores in less than six minutes
 	$(BIN)/python -m tests.benchmarks.pipeline
 
-bench-all: .venv/ready  ## measure everything: throughput, each hop, latency, start, memory over ten million events; half an hour
+bench-all: .venv/ready  ## measure everything: throughput, each hop, latency, start, memory over ten million events
 	$(BIN)/python -m tests.benchmarks.pipeline
 	$(BIN)/python -m tests.benchmarks.hops
 	$(BIN)/python -m tests.benchmarks.latency
