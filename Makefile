@@ -7,10 +7,10 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test promtool test-compose check bench torture docs site wheel kubectl clean
+.PHONY: help demo test promtool test-compose check bench bench-all bench-profile torture docs site wheel kubectl clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready  ## run the whole pipeline here, on stand-ins: needs no AWS account, no Wazuh
 	@$(BIN)/cwpipe demo
@@ -54,8 +54,19 @@ check: .venv/ready  ## lint, types, import rules, secrets, known vulnerabilities
 	$(BIN)/python .ci/find_secrets.py
 	$(BIN)/python .ci/audit.py
 
-bench: .venv/ready  ## measure against the plain loop: prints ratios, takes minutes
+bench: .venv/ready  ## measure against the plain loop: one table, on two quiet cores in less than six minutes
 	$(BIN)/python -m tests.benchmarks.pipeline
+
+bench-all: .venv/ready  ## measure everything: throughput, each hop, latency, start, memory over ten million events
+	$(BIN)/python -m tests.benchmarks.pipeline
+	$(BIN)/python -m tests.benchmarks.hops
+	$(BIN)/python -m tests.benchmarks.latency
+	$(BIN)/python -m tests.benchmarks.start
+	$(BIN)/python -m tests.benchmarks.memory
+
+bench-profile: .venv/ready  ## flame graphs of each role at work, into build/profiles/; installs py-spy into .venv
+	@$(BIN)/uv sync --quiet --locked --inexact --python $(BIN)/python --group profile
+	$(BIN)/python -m tests.benchmarks.flames
 
 torture: .venv/ready  ## kill everything again and again under load and look for lost events: ten minutes, TORTURE_SEED=n replays
 	$(BIN)/pytest -v tests/torture/long_form.py

@@ -1,150 +1,159 @@
-"""The pipeline against the plain loop: same events, same run. See README.md beside this file."""
+"""The pipeline against the plain loop: same events, same run, one table. See README.md beside this file.
+
+python -m tests.benchmarks.pipeline --events 500000 --workload text
+"""
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import sleep
 
 from msgspec import Struct
 
-from tests.benchmarks.cloudwatch import GROUP
-from tests.benchmarks.processes import Family, Usage, usage
-
-#: Events moved, seconds, and what each process used.
-Moved = tuple[int, float, dict[str, Usage]]
-Mover = Callable[[Path, str, Path, str], Moved]
+from tests.benchmarks import ceilings, machine
+from tests.benchmarks.cloudwatch import ONE, group_name
+from tests.benchmarks.movers import Moved, Mover, move, pipeline, plain_loop
+from tests.benchmarks.processes import UNSEEN
+from tests.benchmarks.standins import CloudWatchProcess, cloudwatch
+from tests.benchmarks.table import Table
 
 #: Each: the form of the log lines, and the format of the source.
-WORKLOADS = {"text": ("text", "auto"), "json": ("json", "auto"), "json as raw": ("json", "raw")}
-_SETTINGS = """\
-[wazuh]
-queue_socket = "{socket}"
-stats_socket = "{stats}"
-[[sources]]
-name = "bench"
-regions = ["us-east-1"]
-log_groups = ["{group}"]
-only_logs_after = "1d"
-endpoint_url = "{endpoint_url}"
-format = "{format}"
-[limits]
-quota_share = 0
-[log]
-level = "warning"
-"""
+WORKLOADS = {
+    "text auto": ("text", "auto"),
+    "json auto": ("json", "auto"),
+    "json raw": ("json", "raw"),
+    "text raw": ("text", "raw"),
+}
+ROLES = ("fetcher", "normalizer", "forwarder", "run", "Redis", UNSEEN)
+
+
+class Way(Struct):
+    """One way of moving events: many of them, and a single one, which is what starting and stopping cost."""
+
+    many: Moved
+    one: Moved
+
+    def all_in(self, role: str | None = None) -> float:
+        """Return CPU us an event, start and stop included, of one role or of all."""
+        return self._cpu(self.many, role) / self.many.events * 1e6
+
+    def steady(self, role: str | None = None) -> float:
+        """Return CPU us an event without start and stop."""
+        return (self._cpu(self.many, role) - self._cpu(self.one, role)) / self.many.events * 1e6
+
+    def start_ms(self, role: str | None = None) -> float:
+        """Return the CPU ms of start and stop."""
+        return self._cpu(self.one, role) * 1e3
+
+    @staticmethod
+    def _cpu(moved: Moved, role: str | None) -> float:
+        return moved.cpu_seconds if role is None else moved.cpu_of(role)
 
 
 class Result(Struct):
-    """One way of moving the events."""
+    """Both ways, and what the stand-ins can do alone."""
 
-    events: int
-    seconds: float
-    usages: dict[str, Usage]
-    receiver: Usage
-    cloudwatch: Usage
-
-    @property
-    def rate(self) -> float:
-        """Events a second."""
-        return self.events / self.seconds
-
-    @property
-    def cpu_us(self) -> float:
-        """CPU microseconds an event, of what is ours to choose: stand-ins left out."""
-        return sum(used.cpu_seconds for used in self.usages.values()) / self.events * 1e6
+    ours: Way
+    plain: Way
+    cloudwatch: tuple[float, float]
+    receiver: tuple[float, float]
 
 
 def main() -> int:
     """Run the workloads and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
+    parser = argparse.ArgumentParser(prog="tests.benchmarks.pipeline", description=__doc__)
+    parser.add_argument("--events", type=int, default=500_000, help="of each workload")
     parser.add_argument("--workload", choices=sorted(WORKLOADS), action="append")
     options = parser.parse_args()
-    for workload in options.workload or WORKLOADS:
-        plain = _measured(options.events, workload, _plain_loop)
-        ours = _measured(options.events, workload, _pipeline)
-        _show(workload, plain, ours)
+    load = machine.load()
+    wanted = [workload for workload in WORKLOADS if workload in (options.workload or WORKLOADS)]
+    results: dict[str, Result] = {}
+    for form in sorted({WORKLOADS[workload][0] for workload in wanted}):
+        with cloudwatch(options.events, form) as aws:
+            for workload in wanted:
+                if WORKLOADS[workload][0] == form:
+                    print(f"{workload} ...", file=sys.stderr, flush=True)
+                    results[workload] = _measure(aws, options.events, *WORKLOADS[workload])
+    print(f"{options.events:,} events of each workload\n")
+    print(table({workload: results[workload] for workload in wanted}))
+    print(machine.describe(load))
     return 0
 
 
-def _show(workload: str, plain: Result, ours: Result) -> None:
-    print(f"\n{workload}: {ours.events:,} events")
-    print(f"  {'':12}{'events/s':>12}{'CPU us/event':>15}")
-    for name, result in (("plain loop", plain), ("cwpipe", ours)):
-        print(f"  {name:12}{result.rate:12,.0f}{result.cpu_us:15.2f}")
-    print(f"  {'ratio':12}{ours.rate / plain.rate:12.2f}{ours.cpu_us / plain.cpu_us:15.2f}")
-    for name, used in sorted(ours.usages.items()):
-        cpu_us = used.cpu_seconds / ours.events * 1e6
-        print(f"    {name:20}{cpu_us:8.2f} us/event  peak {used.peak_bytes / 1024**2:6.1f} MiB")
-    for name, used in (("CloudWatch stand-in", ours.cloudwatch), ("receiver stand-in", ours.receiver)):
-        print(f"    ({name:19}{used.cpu_seconds / ours.events * 1e6:7.2f} us/event)")
+def _measure(aws: CloudWatchProcess, events: int, form: str, shape: str) -> Result:
+    def way(mover: Mover) -> Way:
+        one = _moved(mover, aws, ONE, shape, 1)
+        return Way(many=_moved(mover, aws, group_name(0), shape, events), one=one)
+
+    return Result(
+        plain=way(plain_loop()),
+        ours=way(pipeline()),
+        cloudwatch=ceilings.cloudwatch_alone(aws, group_name(0), events),
+        receiver=ceilings.receiver_alone(events, form),
+    )
 
 
-def _measured(events: int, workload: str, move: Mover) -> Result:
+def _moved(mover: Mover, aws: CloudWatchProcess, group: str, shape: str, events: int) -> Moved:
     with tempfile.TemporaryDirectory(prefix="cwpipe-bench-") as place:
-        socket = Path(place) / "queue"
-        with _cloudwatch(events, workload) as (cloudwatch, endpoint_url), _sink(socket) as sink:
-            before = usage(cloudwatch.pid)
-            moved, seconds, usages = move(Path(place), endpoint_url, socket, workload)
-            served = Usage(usage(cloudwatch.pid).cpu_seconds - before.cpu_seconds)
-            received = usage(sink.pid)
-            sink.terminate()
-            assert sink.stdout is not None
-            arrived = int(sink.stdout.read())
-    assert moved == arrived == events, f"{events} events, {moved} moved, {arrived} arrived"
-    return Result(moved, seconds, usages, received, served)
+        return move(mover, Path(place), aws, group, shape, events)
 
 
-def _plain_loop(place: Path, endpoint_url: str, socket: Path, workload: str) -> Moved:
-    command = [sys.executable, "-m", "tests.benchmarks.plain_loop", endpoint_url, GROUP, str(socket)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        family = Family(process.pid)
-        assert process.stdout is not None
-        report = json.loads(process.stdout.read())
-        usages = family.stop()
-    return report["events"], report["seconds"], {"plain loop": next(iter(usages.values()))}
+def table(results: dict[str, Result]) -> Table:
+    """Return the table of all workloads."""
+    found = list(results.values())
+    made = Table(list(results))
+    _rates(made, "events/s, all in", found, lambda moved: moved.rate)
+    _rates(made, "events/s, steady", found, lambda moved: moved.arrived.rate)
+    _cpu(made, "CPU us/event, all in", found, Way.all_in)
+    _cpu(made, "CPU us/event, steady", found, Way.steady)
+    made.section("start and stop")
+    for role in ROLES:
+        made.row(f"{role}, CPU ms", [each.ours.start_ms(role) for each in found], 0)
+    made.row("cwpipe, CPU ms", [each.ours.start_ms() for each in found], 0)
+    made.row("plain loop, CPU ms", [each.plain.start_ms() for each in found], 0)
+    made.row("cwpipe, ms", [each.ours.one.seconds * 1e3 for each in found], 0)
+    made.row("plain loop, ms", [each.plain.one.seconds * 1e3 for each in found], 0)
+    made.section("peak memory, MiB")
+    for role in ROLES[:-1]:
+        made.row(role, [each.ours.many.usages[role].peak_bytes / 1024**2 for each in found], 0)
+    _limits(made, found)
+    return made
 
 
-def _pipeline(place: Path, endpoint_url: str, socket: Path, workload: str) -> Moved:
-    shape = WORKLOADS[workload][1]
-    settings = place / "cwpipe.toml"
-    stats = socket.with_name("analysis")
-    text = _SETTINGS.format(socket=socket, stats=stats, endpoint_url=endpoint_url, group=GROUP, format=shape)
-    settings.write_text(text)
-    environment = dict(os.environ) | {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}  # noqa: TID251 - handed on
-    command = [sys.executable, "-m", "services", "run", "--once", "--json"]
-    command += ["--config", str(settings), "--data-dir", str(place / "data")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        family = Family(process.pid)
-        assert process.stdout is not None
-        report = json.loads(process.stdout.read())
-        usages = family.stop()
-    return report["delivered"], report["seconds"], usages
+def _rates(made: Table, title: str, found: Sequence[Result], rate: Callable[[Moved], float]) -> None:
+    ours, plain = ([rate(way.many) for way in ways] for ways in _ways(found))
+    made.section(title)
+    made.row("cwpipe", ours, 0)
+    made.row("plain loop", plain, 0)
+    made.row("ratio", [one / other for one, other in zip(ours, plain, strict=True)])
 
 
-@contextmanager
-def _cloudwatch(events: int, workload: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "tests.benchmarks.cloudwatch", str(events), WORKLOADS[workload][0]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-        process.terminate()
+def _cpu(made: Table, title: str, found: Sequence[Result], cpu: Callable[..., float]) -> None:
+    made.section(title)
+    for role in ROLES:
+        made.row(role, [cpu(each.ours, role) for each in found])
+    ours, plain = ([cpu(way) for way in ways] for ways in _ways(found))
+    made.row("cwpipe", ours)
+    made.row("plain loop", plain)
+    made.row("ratio", [one / other if other else 0.0 for one, other in zip(ours, plain, strict=True)])
 
 
-@contextmanager
-def _sink(socket: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.benchmarks.sink", str(socket)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        while not socket.with_name("analysis").exists():
-            sleep(0.01)
-        yield process
-        process.terminate()
+def _limits(made: Table, found: Sequence[Result]) -> None:
+    made.section("stand-ins: CPU us/event with cwpipe, with the plain loop, and alone; what they can do alone")
+    ours, plain = _ways(found)
+    for name, ways in (("cwpipe", ours), ("plain loop", plain)):
+        made.row(f"CloudWatch, {name}", [way.many.cloudwatch_seconds / way.many.events * 1e6 for way in ways])
+    made.row("CloudWatch, alone", [each.cloudwatch[1] for each in found])
+    for name, ways in (("cwpipe", ours), ("plain loop", plain)):
+        made.row(f"receiver, {name}", [way.many.receiver.cpu_seconds / way.many.events * 1e6 for way in ways])
+    made.row("receiver, alone", [each.receiver[1] for each in found])
+    made.row("CloudWatch, alone, events/s", [each.cloudwatch[0] for each in found], 0)
+    made.row("receiver, alone, datagrams/s", [each.receiver[0] for each in found], 0)
+
+
+def _ways(found: Sequence[Result]) -> tuple[list[Way], list[Way]]:
+    return [each.ours for each in found], [each.plain for each in found]
 
 
 if __name__ == "__main__":
