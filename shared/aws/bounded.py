@@ -10,7 +10,7 @@ from urllib3.exceptions import ReadTimeoutError as NotReadInTime
 
 #: A page has a megabyte of messages at most, and ten thousand events: as JSON, in escapes, some ten times as much.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-_AT_ONCE = 64 * 1024
+_AT_ONCE = 1024 * 1024
 
 
 class AnswerTooLong(HTTPClientError):
