@@ -60,7 +60,7 @@ def is_restored(terminal: Terminal) -> bool:
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 15), (30, 6), (9, 2)])
 def test_it_fits_the_window(working: Host, size: tuple[int, int]) -> None:
     """The way from CloudWatch to the receiver, then the groups, the worst first; q ends it, exit code 0."""
-    with watching(working, size=size) as terminal:
+    with watching(working, size=size, COLUMNS="80", LINES="24") as terminal:  # as a shell exported them once
         soon(lambda: len(frames(terminal)) > 2, "drawn more than once")
         assert terminal.settings != terminal.settings_before
         terminal.press("q")

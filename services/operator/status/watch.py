@@ -1,6 +1,7 @@
 """`cwpipe status --watch`: the status on the whole screen, until somebody has seen enough."""
 
 import errno
+import os
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 import redis
 from msgspec import Struct
-from rich.console import Console, Group
+from rich.console import Console, ConsoleDimensions, Group
 from rich.live import Live
 
 from services.operator.connection import connected
@@ -112,6 +113,7 @@ def _show(look: _Look, live: Live, keys: Keys, allowed: Callable[[str], float], 
     console = live.console
     shown: tuple[object, ...] = ()
     while not keys.is_over and look.fault is None:
+        _measure(console)
         news = look.news
         away_seconds = round(time.time() - news.taken) if news.away else 0
         state = (news.taken, news.away, away_seconds, console.size)
@@ -131,3 +133,10 @@ def _show(look: _Look, live: Live, keys: Keys, allowed: Callable[[str], float], 
             )
             live.update(Group(*screen(view)), refresh=True)
         keys.wait(STEP_SECONDS)
+
+
+def _measure(console: Console) -> None:
+    """Have the console be as large as the window is now: COLUMNS and LINES say how large it was, where they are exported."""
+    columns, lines = os.get_terminal_size(sys.stdout.fileno())
+    if columns and lines:
+        console.size = ConsoleDimensions(columns, lines)

@@ -112,20 +112,19 @@ def test_books_that_do_not_balance_are_not_called_balanced() -> None:
     )
 
 
-def test_log_lines_pass_above_the_bar_and_none_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_lines_pass_above_the_bar_and_none_is_lost(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those of the roles, through the pipe; our own; and one without its end, of a role that was killed."""
     log = logging.getLogger("test_report")
     handler = logging.StreamHandler()
     original = handler.stream
-    logging.getLogger().addHandler(handler)
-    try:
-        with ProgressBar() as bar:
-            os.write(bar.write_end, b"[bold]of a role\n")
-            bar.show(Account(fetched=10, delivered=5), reading=True)
-            log.warning("of our own")
-            os.write(bar.write_end, b"and cut o")
-    finally:
-        logging.getLogger().removeHandler(handler)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])  # others' may write to what was closed since
+    with ProgressBar() as bar:
+        os.write(bar.write_end, b"[bold]of a role\n")
+        bar.show(Account(fetched=10, delivered=5), reading=True)
+        log.warning("of our own")
+        os.write(bar.write_end, b"and cut o")
     said = [line.strip() for line in capsys.readouterr().err.splitlines()]
     assert ["[bold]of a role", "of our own", "and cut o"] == [line for line in said if line and "event" not in line]
     assert original is handler.stream
