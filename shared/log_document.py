@@ -20,7 +20,7 @@ Logs go to standard error, one event a line. `log.format = "json"` makes each an
 
 - `code` is for machines. It stays as it is when the wording of `event` is improved. What a library says has the code
   `{LIBRARY}`, a line that is not in this list `{OTHER}`.
-- `role` is who says it: `fetcher`, `normalizer`, `forwarder`, `run` or `dashboard`.
+- `role` is who says it: `fetcher`, `normalizer`, `forwarder`, `run`, `metrics` or `dashboard`.
 - `batch` and `group` stand on every line that a normalizer or forwarder says while it works on a batch: one id follows a batch
   from the queue `raw` to the receiver.
 - A line marked *counted* is said once in {WINDOW_SECONDS:.0f} s for the same values of the fields named there. What is said in

@@ -219,13 +219,13 @@ def shifted(address: str, by: int) -> str:
     return f"{host}:{moved}" if moved + max(_PORT_OFFSETS.values()) <= _MAX_PORT else ""
 
 
-def serve(address: str, role: Role, *asked: Collector) -> None:
+def serve(address: str, role: Role, *asked: Collector) -> str:
     """Serve the metrics of this process's role at `address` ("host:port"), the port moved by the role; empty: not at all.
 
-    `asked` collect what is asked for at each scrape. Raises Unreachable when the port is taken.
+    `asked` collect what is asked for at each scrape. Returns where that is. Raises Unreachable when the port is taken.
     """
     if not address:
-        return
+        return ""
     host, _, port = address.rpartition(":")
     wanted = int(port) + _PORT_OFFSETS[role]
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -239,3 +239,4 @@ def serve(address: str, role: Role, *asked: Collector) -> None:
         raise Unreachable(
             f"metrics_address: cannot listen on {host}:{wanted} for the {role}: {error.strerror}"
         ) from None
+    return f"{host}:{wanted}"

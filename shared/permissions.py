@@ -29,7 +29,6 @@ del k
 exists k
 expire k 1
 persist k
-pttl k
 rename k k
 strlen k
 getrange k 0 1
@@ -51,7 +50,6 @@ zadd k 1 m
 zrem k m
 zcard k
 zrange k 0 1
-zrevrange k 0 1
 zrangebyscore k 0 1
 zremrangebyscore k 0 1
 zscore k m
@@ -59,7 +57,6 @@ zscan k 0
 sadd k m
 srem k m
 smembers k
-scard k
 lpush k v
 rpush k v
 lpop k
@@ -67,11 +64,8 @@ llen k
 lrange k 0 1
 lrem k 0 v
 lpos k v
-lmove k k left right
 blmove k k left right 1
 xadd k * f v
-xlen k
-xread streams k 0
 xrevrange k + -
 """
 _ARGUMENTS = [line.split() for line in _PROBES.split("\n") if line]

@@ -83,7 +83,8 @@ def _objects_and_lines(
 ) -> list[bytes | None]:
     """Make datagrams of objects, unless they may not be as they are, and of lines, unless they are odd."""
     made: list[bytes | None] = []
-    ingestion_ms, ingested = -1, ""
+    ingestion_ms: int | None = None
+    ingested = ""
     for event, log in zip(events, logs, strict=True):
         header, start = origins[event.log_stream]
         if log[:2] != '{"':

@@ -6,10 +6,11 @@ import pytest
 import redis
 
 from services.forwarder import forward
-from shared import queues
+from services.forwarder.progress import Progress
+from shared import keys, queues
 from tests.receiver import Receiver
 from tests.unit.forwarder.at_work import AtWork
-from tests.unit.forwarder.factories import account, an_enriched_batch, put
+from tests.unit.forwarder.factories import GROUP_KEY, account, an_enriched_batch, put
 from tests.unit.forwarder.faulty_redis import Moment, faulty_client
 
 WINDOW = 10
@@ -50,3 +51,20 @@ def test_a_connection_that_breaks_anywhere_costs_one_window_at_most(
         if not has_broken:
             assert at > 5
             return
+
+
+def test_offset_and_books_move_together_or_not_at_all(client: redis.Redis) -> None:
+    """A record whose answer was lost is made again: it moves nothing twice; one that Redis refuses halfway moves nothing."""
+    batch = an_enriched_batch(EVENTS)
+    put(client, batch)
+    progress, unanswered = (Progress(client, batch, 0) for _ in range(2))
+
+    assert progress.deliver(WINDOW)
+    assert not unanswered.deliver(WINDOW)
+    assert unanswered.load()
+    assert (WINDOW, WINDOW) == (unanswered.offset, account(client).delivered)
+
+    client.hset(keys.books(GROUP_KEY), "delivered", "spoiled")
+    with pytest.raises(redis.ResponseError):
+        progress.deliver(2 * WINDOW)
+    assert WINDOW == Progress(client, batch, 0).offset == progress.offset

@@ -1,17 +1,19 @@
 """Redis with a user who may do no more than docs/redis.md says: everything works, and a right that is missing is named."""
 
+import base64
 import json
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import redis
 
 from tests.system.host import REGION, Host, numbered, soon
-from tests.valkey import Valkey
+from tests.unit.operator.letters import a_letter, add
+from tests.valkey import Valkey, free_port
 
 SECRET = "s3cr3t-p4ssw0rd"
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
@@ -48,6 +50,14 @@ def refused(server: Valkey) -> list[str]:
         return [f"{entry['reason']}: {entry['object']}" for entry in log]
 
 
+def page_of(address: str) -> bytes:
+    """Return what is served there, to the dashboard's user; urlopen raises for what is refused."""
+    logged_in = base64.b64encode(f"cwpipe:{SECRET}".encode()).decode()
+    request = Request(address, headers={"Authorization": f"Basic {logged_in}"})  # noqa: S310 - it is ours
+    with urlopen(request, timeout=10) as answer:  # noqa: S310
+        return bytes(answer.read())
+
+
 def test_the_documented_user_may_do_all_that_is_done(host: Host, server: Valkey) -> None:
     """One run and all commands, and a service whose dashboard is looked at: the server refuses nothing, ever."""
     make_user(server, DOCUMENTED)
@@ -58,10 +68,16 @@ def test_the_documented_user_may_do_all_that_is_done(host: Host, server: Valkey)
     assert (0, 301) == (done.exit_code, json.loads(done.out)["delivered"]), done.text
     assert 0 == host.shell.run("check", *config).exit_code
     span = ("--group", "/app/shop", "--from", "3h", "--to", "1h")
+    with redis.Redis(port=server.port, username="admin", password="admin") as client:
+        add(client, {f"x-1-0-n{number}": a_letter(number) for number in range(2)})
     for command in (
         ("status", "--json"),
         ("audit", *span),
         ("dead-letters", "list"),
+        ("dead-letters", "list", "--kept-originals"),
+        ("dead-letters", "discard", "x-1-0-n0", "--yes"),
+        ("dead-letters", "replay", "--all"),
+        ("dead-letters", "discard", "--kept-originals", "--all", "--yes"),
         ("backfill", *span, "--again"),
         ("backfill", "list"),
     ):
@@ -72,11 +88,20 @@ def test_the_documented_user_may_do_all_that_is_done(host: Host, server: Valkey)
     run = host.start()
     host.put("/app/shop", ["after"], age_seconds=1)
     host.wait_delivered("/app/shop", ["after"])
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    dashboard = host.shell.start("dashboard", *config, env={"CWPIPE_DASHBOARD_ADDRESS": f"127.0.0.1:{port}"})
+    state = host.shell.start("metrics", *config, env={"CWPIPE_METRICS_ADDRESS": f"127.0.0.1:{free_port()}"})
+    soon(lambda: "metrics ready" in state.err, "the state served")
+    address = state.err.partition(" address=")[2].split()[0]
+    assert b"\ncwpipe_redis_up 1.0\n" in page_of(f"http://{address}/metrics")
+    password = host.shell.directory / "dashboard-password"
+    password.write_text(f"{SECRET}\n")
+    place = f"127.0.0.1:{free_port()}"
+    options = {"CWPIPE_DASHBOARD_ADDRESS": place, "CWPIPE_DASHBOARD_PASSWORD_FILE": str(password)}
+    dashboard = host.shell.start("dashboard", *config, env=options)
     soon(lambda: "dashboard ready" in dashboard.err, "the dashboard is ready")
+    for page in ("/", "/0/view/workers", "/0/data/queues.json", "/0/data/jobs/raw/finished/8/asc/1.json"):
+        assert b"raw" in page_of(f"http://{place}{page}"), page
     assert [] == refused(server)
+    assert 0 == state.end().exit_code, state.err
     assert 0 == dashboard.end().exit_code, dashboard.err
     assert 0 == run.end().exit_code, run.err
     assert [] == refused(server)

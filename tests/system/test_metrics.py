@@ -78,7 +78,7 @@ def seen(new_host: NewHost) -> Iterator[Seen]:
             env={"CWPIPE_REDIS_URL": server, "CWPIPE_METRICS_ADDRESS": f"127.0.0.1:{_free_ports(4)}"},
         )
         soon(lambda: "metrics ready" in alone.err, "the state served without Redis")
-        port = int(alone.err.partition("address=127.0.0.1:")[2].split()[0]) + 3
+        port = int(alone.err.partition("address=127.0.0.1:")[2].split()[0])
         soon(lambda: total(scraped(port), "cwpipe_redis_up") == 0, "Redis missed")
         seen.without_redis = scraped(port)
         yield seen

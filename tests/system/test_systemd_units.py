@@ -20,6 +20,7 @@ from tests.eventually import eventually
 from tests.system.command import CWPIPE, PATIENCE_SECONDS, Running
 from tests.system.host import Host, numbered
 from tests.unit_files import Unit
+from tests.valkey import free_port
 
 EVENTS = numbered(40)
 PASSWORD = "a-password-of-tests"
@@ -133,6 +134,22 @@ def test_the_units_of_the_target_deliver_together_and_each_shows_signs_of_life(
     assert {role.pid for role in roles} == systemd.hear()
     for role in roles:
         assert 0 == role.end().exit_code, role.err
+
+
+def test_the_unit_for_prometheus_serves_and_shows_signs_of_life(systemd: Systemd, redis_url_with_password: str) -> None:
+    """With the password of Redis by the same drop-in; without an address it ends, and is not started again."""
+    systemd.file["CWPIPE_REDIS_URL"] = redis_url_with_password
+    (systemd.credentials / "redis-password").write_text(f"{PASSWORD}\n")
+    unit, drop_in = unit_files.read("cwpipe-metrics.service"), unit_files.read("redis-password.conf")
+    without = systemd.start(unit, drop_in).wait()
+    systemd.file["CWPIPE_METRICS_ADDRESS"] = f"127.0.0.1:{free_port()}"
+    running = systemd.start(unit, drop_in)
+
+    eventually(lambda: "metrics ready" in running.err, PATIENCE_SECONDS, "the state served")
+    eventually(lambda: systemd.hear() == {running.pid}, PATIENCE_SECONDS, "a sign of life")
+    assert 0 == running.end().exit_code, running.err
+    assert 2 == without.exit_code
+    assert "metrics_address is not set" in without.err
 
 
 def test_a_role_without_the_credential_says_so(systemd: Systemd, redis_url: str) -> None:

@@ -39,8 +39,8 @@ def serve(loaded: Loaded, data_dir: Path) -> None:
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
-    metrics.serve(settings.metrics_address, "metrics", StateCollector(client, settings.limits.queued_bytes))
-    log.info("metrics ready", address=settings.metrics_address)
+    address = metrics.serve(settings.metrics_address, "metrics", StateCollector(client, settings.limits.queued_bytes))
+    log.info("metrics ready", address=address)
     liveness = Liveness(settings.alive_file)
     while True:
         liveness.touch()

@@ -21,7 +21,10 @@ from tests.unit_files import DIRECTORY, SERVICES, seconds
 
 ROOT = Path(__file__).parents[3]
 ROLES = ("cwpipe-fetcher.service", "cwpipe-normalizer@.service", "cwpipe-forwarder.service")
-LASTING = ("cwpipe.service", *ROLES)
+#: Beside the roles, for whoever has set metrics_address: without one it ends at once, so the target does not start it.
+METRICS = "cwpipe-metrics.service"
+WATCHED = (*ROLES, METRICS)
+LASTING = ("cwpipe.service", *WATCHED)
 UNITS = sorted(path.name for path in DIRECTORY.glob("cwpipe*.*") if path.suffix in (".service", ".target"))
 #: Of the sandbox; what else a unit's [Service] says is its own.
 SANDBOX = re.compile(
@@ -143,7 +146,7 @@ def test_a_stop_has_the_time_it_takes_and_that_of_the_compose_stack(name: str) -
     assert stop == seconds(compose)
 
 
-@pytest.mark.parametrize("name", ROLES)
+@pytest.mark.parametrize("name", WATCHED)
 def test_a_stuck_role_is_killed_but_none_that_only_waits(name: str) -> None:
     """The watchdog hears what `cwpipe health` would read."""
     watchdog = seconds(unit_files.read(name).one("Service.WatchdogSec"))
@@ -162,7 +165,7 @@ def test_the_target_starts_every_role_and_they_stop_with_it() -> None:
     target = unit_files.read("cwpipe.target")
 
     assert {name.replace("@.", "@1.") for name in ROLES} == set(target.one("Unit.Wants").split())
-    for name in ROLES:
+    for name in WATCHED:
         unit = unit_files.read(name)
         assert "cwpipe.target" == unit.one("Unit.PartOf") == unit.one("Install.WantedBy")
         assert "cwpipe.service" == unit.one("Unit.Conflicts") == target.one("Unit.Conflicts")

@@ -66,9 +66,10 @@ def test_it_leaves_alone_an_event_with_an_odd_id(event_id: str) -> None:
     assert [None] == made([an_event(OBJECT, event_id=event_id)])
 
 
-def test_it_knows_the_time_of_each_event() -> None:
-    """The times of the one before are not taken for it."""
-    times = [(0, 0), (0, 1), (5, 1), (-1, 1_767_225_600_123), (10**18, 10**18), (-(10**18), 0)]
+@pytest.mark.parametrize("first", [0, -1, -(2**63)])
+def test_it_knows_the_time_of_each_event(first: int) -> None:
+    """The times of the one before are not taken for it, nor that of none for the first."""
+    times = [(first, first), (0, 0), (0, 1), (5, 1), (-1, 1_767_225_600_123), (10**18, 10**18), (-(10**18), 0)]
 
     assert None not in made([an_event(OBJECT, timestamp_ms=at, ingestion_ms=ingested) for at, ingested in times])
 
