@@ -367,7 +367,7 @@ def policy(config: Path | None, source: str, principal: str, *, without_metrics:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--without-metrics", is_flag=True, help="Do not ask CloudWatch how many bytes come in a day.")
 def plan(config: Path | None, *, as_json: bool, without_metrics: bool) -> None:
-    """Show what these settings would read, and what it takes of AWS's quotas.
+    """Show what would be read, and how much of AWS's quotas.
 
     It calls AWS, reads no events, changes nothing, and needs neither Redis nor Wazuh.
     """
@@ -414,7 +414,7 @@ def identity(config: Path | None) -> None:
     help="Write it there, where no file is yet. Default: standard output.",
 )
 def import_ossec(file: Path, state: Path | None, output: Path | None, *, ask_aws: bool, ended_after: str) -> None:
-    """Make settings of the `cloudwatchlogs` services in an ossec.conf.
+    """Make settings of an ossec.conf's `cloudwatchlogs` services.
 
     What has no counterpart here is said in comments and on standard error. Exit 4 when something is left to be done.
     """
