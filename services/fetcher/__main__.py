@@ -20,6 +20,7 @@ from shared.aws.sessions import SourceSession
 from shared.errors import Incomplete
 from shared.liveness import Liveness
 from shared.settings.load import Loaded, require_sources
+from shared.settings.model import Source
 
 log = structlog.get_logger()
 
@@ -53,12 +54,7 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
     if leases is not None:
         leases.changed, limiter.members = fetching.settle, leases.members
         leases.start()
-    for rank, source in enumerate(settings.sources):
-        session = SourceSession(source)
-        metrics.CREDENTIALS_LEFT.labels(source.name).set_function(session.credentials_seconds)
-        for region in source.regions:
-            api = LogsApi(session, source.name, region, _counter(client, region, liveness.touch), limiter)
-            schedule.add(DiscoveryTask(fetching, rank, source, api))
+    _add_searches(settings.sources, fetching, limiter, client, liveness.touch)
     collector.settle()
     log.info("fetcher ready", sources=len(settings.sources), once=once)
     try:
@@ -71,6 +67,18 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         raise Incomplete(f"{len(fetching.faults)} could not be read: {'; '.join(sorted(fetching.faults))}")
     if once and not complete:
         raise Incomplete("stopped before every group was read: run it again, it goes on from there")
+
+
+def _add_searches(
+    sources: tuple[Source, ...], fetching: Fetching, limiter: Limiter, client: redis.Redis, alive: Callable[[], None]
+) -> None:
+    """Have the groups of each source be looked for in each of its regions."""
+    for rank, source in enumerate(sources):
+        session = SourceSession(source)
+        metrics.CREDENTIALS_LEFT.labels(source.name).set_function(session.credentials_seconds)
+        for region in source.regions:
+            api = LogsApi(session, source.name, region, _counter(client, region, alive), limiter)
+            fetching.schedule.add(DiscoveryTask(fetching, rank, source, api))
 
 
 def _counter(client: redis.Redis, region: str, alive: Callable[[], None]) -> Callable[[str], None]:
