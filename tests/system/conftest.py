@@ -9,7 +9,7 @@ import pytest
 from tests.receiver import Receiver
 from tests.standins.cloudwatch import CloudWatch
 from tests.system.command import Running, Shell, clean_environment
-from tests.system.host import CLOSED, Host, NewHost
+from tests.system.host import CLOSED, Host, NewHost, numbered, soon
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +55,19 @@ def unreachable(new_host: NewHost) -> Iterator[tuple[Host, Running]]:
     with new_host("unreachable") as host:
         host.configure("/app/shop", endpoint_url=f'"http://{CLOSED}"')
         yield host, host.start("--once", "--json")
+
+
+@pytest.fixture(scope="module")
+def idle(shared_host: Host) -> Iterator[Host]:
+    """A host on which the service runs and has delivered all there is; one group cannot be read."""
+    host = shared_host
+    host.configure("/app/shop", "/app/denied")
+    host.aws.create_group("us-east-1", "/app/denied")
+    host.aws.fail("FilterLogEvents", "AccessDeniedException", group="/app/denied")
+    host.put("/app/shop", numbered(1_500))
+    run = host.start()
+    host.wait_delivered("/app/shop", numbered(1_500))
+    soon(lambda: not host.status()["in_flight"], "all confirmed")
+    soon(lambda: "cannot be read" in run.err, "the bad group noticed")
+    yield host
+    assert 0 == run.end().exit_code

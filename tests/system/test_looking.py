@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,22 +16,6 @@ COMMANDS = (
     "status",
 )
 SECRET = "hunter2-is-secret"
-
-
-@pytest.fixture(scope="module")
-def idle(shared_host: Host) -> Iterator[Host]:
-    """A host on which the service runs and has delivered all there is; one group cannot be read."""
-    host = shared_host
-    host.configure("/app/shop", "/app/denied")
-    host.aws.create_group("us-east-1", "/app/denied")
-    host.aws.fail("FilterLogEvents", "AccessDeniedException", group="/app/denied")
-    host.put("/app/shop", numbered(1_500))
-    run = host.start()
-    host.wait_delivered("/app/shop", numbered(1_500))
-    soon(lambda: not host.status()["in_flight"], "all confirmed")
-    soon(lambda: "cannot be read" in run.err, "the bad group noticed")
-    yield host
-    assert 0 == run.end().exit_code
 
 
 def status(host: Host, *arguments: str) -> Done:

@@ -18,21 +18,6 @@ _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _COLOUR = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-9]|4[0-9]|9[0-7])(?:;[0-9]+)*m")
 
 
-@pytest.fixture(scope="module")
-def working(shared_host: Host) -> Iterator[Host]:
-    """A host on which the service runs; one group cannot be read."""
-    host = shared_host
-    host.configure("/app/shop", "/app/denied")
-    host.aws.create_group("us-east-1", "/app/denied")
-    host.aws.fail("FilterLogEvents", "AccessDeniedException", group="/app/denied")
-    host.put("/app/shop", numbered(1_500))
-    run = host.start()
-    host.wait_delivered("/app/shop", numbered(1_500))
-    soon(lambda: "cannot be read" in run.err, "the bad group noticed")
-    yield host
-    assert 0 == run.end().exit_code
-
-
 @contextmanager
 def watching(host: Host, *, size: tuple[int, int] = (120, 40), **env: str) -> Iterator[Terminal]:
     arguments = ("status", "--watch", "0.5", "--config", host.config, "--data-dir", host.data_dir)
@@ -58,9 +43,9 @@ def is_restored(terminal: Terminal) -> bool:
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 15), (30, 6), (9, 2)])
-def test_it_fits_the_window(working: Host, size: tuple[int, int]) -> None:
+def test_it_fits_the_window(idle: Host, size: tuple[int, int]) -> None:
     """The way from CloudWatch to the receiver, then the groups, the worst first; q ends it, exit code 0."""
-    with watching(working, size=size, COLUMNS="80", LINES="24") as terminal:  # as a shell exported them once
+    with watching(idle, size=size, COLUMNS="80", LINES="24") as terminal:  # as a shell exported them once
         soon(lambda: len(frames(terminal)) > 2, "drawn more than once")
         assert terminal.settings != terminal.settings_before
         terminal.press("q")
@@ -80,9 +65,9 @@ def test_it_fits_the_window(working: Host, size: tuple[int, int]) -> None:
     assert all("events" in line for line in last if line.startswith(("fetched", "forwarders")))
 
 
-def test_it_follows_the_size_of_the_window(working: Host) -> None:
+def test_it_follows_the_size_of_the_window(idle: Host) -> None:
     """Made smaller, nothing is drawn outside."""
-    with watching(working) as terminal:
+    with watching(idle) as terminal:
         soon(lambda: frames(terminal), "drawn")
         before = len(frames(terminal))
         terminal.resize(60, 15)
@@ -93,11 +78,11 @@ def test_it_follows_the_size_of_the_window(working: Host) -> None:
         assert is_restored(terminal)
 
 
-def test_there_is_no_colour_where_none_is_wanted(working: Host) -> None:
+def test_there_is_no_colour_where_none_is_wanted(idle: Host) -> None:
     """NO_COLOR; without it, what is at fault is red."""
     found = []
     for no_color in ("", "1"):
-        with watching(working, NO_COLOR=no_color) as terminal:
+        with watching(idle, NO_COLOR=no_color) as terminal:
             soon(partial(shows, terminal, "/app/denied"), "drawn")
             terminal.press("q")
             assert 0 == terminal.wait()
@@ -105,9 +90,9 @@ def test_there_is_no_colour_where_none_is_wanted(working: Host) -> None:
     assert [True, False] == found
 
 
-def test_nothing_is_drawn_line_by_line(working: Host) -> None:
+def test_nothing_is_drawn_line_by_line(idle: Host) -> None:
     """A frame goes over the last one: a screen that is wiped first flickers."""
-    with watching(working) as terminal:
+    with watching(idle) as terminal:
         soon(lambda: len(frames(terminal)) > 3, "drawn again and again")
         terminal.press("q")
         terminal.wait()
@@ -115,9 +100,9 @@ def test_nothing_is_drawn_line_by_line(working: Host) -> None:
     assert "\x1b[2J" not in after_first.partition(LEFT)[0]
 
 
-def test_a_signal_to_end_leaves_the_terminal_as_it_was(working: Host) -> None:
+def test_a_signal_to_end_leaves_the_terminal_as_it_was(idle: Host) -> None:
     """As from a session that is closed."""
-    with watching(working) as terminal:
+    with watching(idle) as terminal:
         soon(lambda: frames(terminal), "drawn")
         terminal.send(signal.SIGTERM)
         assert 0 == terminal.wait()
@@ -138,9 +123,9 @@ def another_group(host: Host, name: bytes) -> Iterator[None]:
         client.close()
 
 
-def test_no_name_commands_the_terminal(working: Host) -> None:
+def test_no_name_commands_the_terminal(idle: Host) -> None:
     """It is shown as it is written."""
-    with another_group(working, rb"/\u001b[2J\u009b31m\u202e\rx"), watching(working) as terminal:
+    with another_group(idle, rb"/\u001b[2J\u009b31m\u202e\rx"), watching(idle) as terminal:
         soon(lambda: r"\x1b[2J\x9b31m\u202e\rx" in terminal.text, "the name shown, harmless")
         terminal.press("q")
         assert 0 == terminal.wait()
@@ -149,9 +134,9 @@ def test_no_name_commands_the_terminal(working: Host) -> None:
     assert "\rx" not in terminal.raw
 
 
-def test_a_terminal_without_the_characters_of_a_name_shows_something_else(working: Host) -> None:
+def test_a_terminal_without_the_characters_of_a_name_shows_something_else(idle: Host) -> None:
     """And no chart."""
-    with another_group(working, "/caf\u00e9".encode()), watching(working, PYTHONIOENCODING="ascii") as terminal:
+    with another_group(idle, "/caf\u00e9".encode()), watching(idle, PYTHONIOENCODING="ascii") as terminal:
         soon(lambda: r"/caf\xe9" in terminal.text, "the name shown")
         soon(lambda: len(frames(terminal)) > 3, "drawn again")
         terminal.press("q")
