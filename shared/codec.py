@@ -12,9 +12,9 @@ from shared.errors import PoisonMessage
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-#: A page of CloudWatch holds 10,000 events and 1 MiB of text: as datagrams, each with its origin and every character
-#: escaped, 16 MiB. A frame that claims more than this is refused before memory is given to it.
-MAX_DECODED_BYTES = 32 * 1024 * 1024
+#: A batch holds 20,000 events and 3 MiB of text: as datagrams, each with its origin and every character escaped, 45 MiB.
+#: A frame that claims more than this is refused before memory is given to it.
+MAX_DECODED_BYTES = 64 * 1024 * 1024
 #: Stored, it is no larger; more than this is never read of a payload.
 MAX_STORED_BYTES = MAX_DECODED_BYTES
 

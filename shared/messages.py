@@ -32,7 +32,7 @@ class LogEvent(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RawBatch(Struct, frozen=True, kw_only=True, tag_field="kind", tag="raw.v1"):
-    """Events of one page of one group, of many streams, in the order they were read."""
+    """Events of one page of one group, or of some that were read in a row, of many streams, in the order they were read."""
 
     batch_id: str
     group: GroupRef

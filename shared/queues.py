@@ -136,7 +136,12 @@ def take(client: redis.Redis, route: Route, batch_id: str) -> bytes | None:
     """Return the payload of a batch, or None when its work is done. Of one beyond all bounds, as much as shows that."""
     place = keys.payload(route.queue, batch_id)
     payload: Any = client.getrange(place, 0, codec.MAX_STORED_BYTES)
-    return payload if payload or client.exists(place) else None
+    return payload if payload or is_outstanding(client, route, batch_id) else None
+
+
+def is_outstanding(client: redis.Redis, route: Route, batch_id: str) -> bool:
+    """Say whether a batch is not done yet."""
+    return bool(client.exists(keys.payload(route.queue, batch_id)))
 
 
 def finish(

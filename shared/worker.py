@@ -11,6 +11,7 @@ minutes. The overrides here, the only ones in the project, bring that to seconds
 - a worker that finds Redis away ends, and the Runner begins anew: RQ's own waiting hears no signal and takes a minute;
 - a job that fails by a fault of its own goes to the end of the queue, so that it does not keep the others from going on;
 - a job is unpacked within bounds (shared/queues.py);
+- signs of life cost a round trip a second, not a dozen a job (shared/bookkeeping.py);
 - batches that have no job any more are given one (shared/orphans.py).
 """
 
@@ -28,7 +29,7 @@ from typing import Any
 import redis
 import structlog
 from redis.client import Pipeline
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.exceptions import DeserializationError, StopRequested
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
@@ -37,6 +38,7 @@ from rq.utils import now
 from structlog.contextvars import bound_contextvars
 
 from shared import collector, orphans, redis_faults, store
+from shared.bookkeeping import SparingWorker
 from shared.liveness import Liveness
 from shared.queues import BoundedJob, Route
 
@@ -103,7 +105,7 @@ class _Queue(Queue):
         return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=GRACE_SECONDS))
 
 
-class Worker(SimpleWorker):
+class Worker(SparingWorker):
     """One RQ worker on one queue, which stops between two jobs once `stop` is set."""
 
     queue_class = _Queue
@@ -131,6 +133,10 @@ class Worker(SimpleWorker):
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         with _ends_when_redis_is_away():
             super().heartbeat(timeout, pipeline)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        with _ends_when_redis_is_away():
+            super().check_for_suspension(burst)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         # Whatever is said while a batch is in hand says which one it is.

@@ -25,5 +25,5 @@ of one group cannot both commit.
     lateness    how late events are (pure)
     notes       what the operator is told of a group
     seen        the event ids that a later read may bring again
-    batches     a page's events as batches (pure)
+    batches     pages that make one batch, events as batches (pure)
 """

@@ -1,4 +1,4 @@
-"""The events of one page as batches of bounded size, and the facts that travel beside each. Pure."""
+"""The events of a read as batches of bounded size, and the facts that travel beside each. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,14 +10,41 @@ import msgspec
 from shared.messages import GroupRef, LogEvent, RawBatch
 from shared.queues import Facts
 
-#: Bounds of one batch: what a page of CloudWatch holds at most, so that a page is one batch unless a server exceeds it.
-MAX_EVENTS = 10_000
-MAX_CHARACTERS = 1024 * 1024
+#: Bounds of one batch: some pages of CloudWatch, which hold 10,000 events and 1 MiB at most. A batch costs each role some
+#: milliseconds whatever is in it, and what one may become has bounds too (shared/codec.py).
+MAX_EVENTS = 20_000
+MAX_CHARACTERS = 3 * 1024 * 1024
+#: Events that are so old wait for no page: one that arrives now must not wait for the next ones to be read with it.
+OLD_MS = 60_000
+
+
+class Gathered:
+    """The events of pages in a row, as long as they make one batch."""
+
+    def __init__(self, events: list[LogEvent]) -> None:
+        self.events = events
+        self.pages = 1
+        self._characters = _characters(events)
+
+    def add(self, events: list[LogEvent]) -> None:
+        """Take the events of the next page."""
+        self.events = self.events + events
+        self.pages += 1
+        self._characters += _characters(events)
+
+    def has_room(self, now_ms: int) -> bool:
+        """Say whether another page like those so far fits in, and is worth waiting for at `now_ms`."""
+        events = self.events
+        return (
+            len(events) * (self.pages + 1) <= MAX_EVENTS * self.pages
+            and self._characters * (self.pages + 1) <= MAX_CHARACTERS * self.pages
+            and (not events or now_ms - events[-1].timestamp_ms >= OLD_MS)
+        )
 
 
 def split(events: list[LogEvent]) -> Iterator[list[LogEvent]]:
     """Yield `events` in their order, in pieces within the bounds; a single longer event is a piece of its own."""
-    if len(events) <= MAX_EVENTS and sum([len(event.message) for event in events]) <= MAX_CHARACTERS:
+    if len(events) <= MAX_EVENTS and _characters(events) <= MAX_CHARACTERS:
         if events:
             yield events
         return
@@ -72,6 +99,10 @@ def facts(group_key: str, made: RawBatch) -> dict[str, Any]:
             last=_iso(max(times)),
         )
     )
+
+
+def _characters(events: list[LogEvent]) -> int:
+    return sum([len(event.message) for event in events])
 
 
 def _iso(timestamp_ms: int) -> str:

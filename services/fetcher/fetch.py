@@ -7,8 +7,10 @@ from functools import partial
 import msgspec
 import redis
 import structlog
+from msgspec.structs import replace
 
 from services.fetcher import batches, lateness, slices, sweeps
+from services.fetcher.batches import Gathered
 from services.fetcher.prefetch import PageAhead
 from services.fetcher.seen import SeenEvents
 from shared import books, codec, digests, keys, metrics, queues
@@ -63,6 +65,8 @@ class GroupReader:
         self._start_ms = start_ms
         self._clock = clock
         self._ahead = PageAhead(self._fetched)
+        self._read = 0
+        """Pages that were fetched and looked at so far, committed or not."""
         self._may_read_ahead: Callable[[OpenSlice], bool] | None = None
         self._seen = SeenEvents(self._client, self.key)
         self._digests = digests.Keeper(self._client, self.key, audit_window_ms)
@@ -85,10 +89,12 @@ class GroupReader:
         pages of a deep sweep; with `once`, for there will be no other round, all of it.
 
         Return True while the round is not over, and early, at a page's end, when `go_on` says no. With `permit`, which is asked
-        before each call to AWS, a page may be fetched while the last one is committed; refused, a deep sweep ends the round.
+        before each call to AWS, a page may be fetched while those before it are committed, and old ones are committed
+        together; refused, a deep sweep ends the round.
         """
+        end = self._read + pages
         try:
-            for left in range(pages - 1, -1, -1):
+            while self._read < end:
                 if not go_on():
                     return True
                 current = self._current(once=once)
@@ -96,7 +102,7 @@ class GroupReader:
                     is_over = current is None or current.is_deep
                     self._round_ms = None if is_over else self._round_ms
                     return not is_over
-                self._may_read_ahead = permit if left else None
+                self._may_read_ahead = partial(self._may, end, go_on, permit) if permit else None
                 try:
                     self._read_page_or_restart(current)
                 except Superseded:
@@ -126,17 +132,27 @@ class GroupReader:
         deep = self._checkpoint.deep if self._checkpoint else None
         return deep is not None and deep.open_slice is not None
 
+    def _may(
+        self, end: int, go_on: Callable[[], bool], permit: Callable[[OpenSlice], bool], following: OpenSlice
+    ) -> bool:
+        return self._read < end and go_on() and permit(following)
+
     def _is_permitted(self, current: OpenSlice, permit: Callable[[OpenSlice], bool] | None) -> bool:
         return permit is None or self._ahead.holds(current) or permit(current)
 
     def _fetched(self, current: OpenSlice) -> Page:
-        return self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
+        page = self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
+        if page.token and page.token == current.token:
+            raise SourceBusy(f"group {self.group.log_group}: AWS returned the page token it was given, reading again")
+        return page
 
-    def _read_ahead(self, following: OpenSlice | None) -> None:
-        """Have the page after the one at hand fetched while that is committed, if there is one and it may be."""
+    def _read_ahead(self, following: OpenSlice | None) -> OpenSlice | None:
+        """Have the page after those at hand fetched, if there is one and it may be; return where it begins if so."""
         may = self._may_read_ahead
-        if may is not None and following is not None and following.token and may(following):
-            self._ahead.start(following)
+        if may is None or following is None or not following.token or not may(following):
+            return None
+        self._ahead.start(following)
+        return following
 
     def _current(self, *, once: bool) -> OpenSlice | None:
         """Return the slice to read from now, or None when the round is over."""
@@ -174,24 +190,42 @@ class GroupReader:
             raise  # to be backed off from: the next token may fare no better
 
     def _read_page(self, current: OpenSlice) -> None:
+        """Read a page, and while they are old and make one batch those behind it, and commit them together."""
         page = self._ahead.page(current)
-        if page.token and page.token == current.token:
-            raise SourceBusy(f"group {self.group.log_group}: AWS returned the page token it was given, reading again")
+        self._read += 1
         before, now = self._loaded(), self._now()
+        after = self._advanced(sweeps.arranged(before, current, now, self.source), current, page, now)
+        gathered = Gathered(page.events)
         if current.is_deep:
             fresh = self._seen.unseen([event for event in page.events if not sweeps.is_certain(before, event)])
         else:
-            fresh = self._seen.unseen(page.events)
-        after = self._advanced(sweeps.arranged(before, current, now, self.source), current, page, now)
+            page, after = self._gather(gathered, page, after, now)
+            fresh = self._seen.unseen(gathered.events)
+        # Commits are counted, not pages; a batch is named by that.
+        after = replace(after, sequence=before.sequence + 1)
         after = self._measured(after, current, [event for event, _ in fresh], now)
-        if not current.is_deep:
-            self._read_ahead(after.open_slice)
-        self._commit(after, fresh, len(page.events))
-        self.pages, self.brought = self.pages + 1, self.brought + len(fresh)
+        self._commit(after, fresh, len(gathered.events))
+        self.pages, self.brought = self.pages + gathered.pages, self.brought + len(fresh)
         if current.is_deep:
             self._deep_pages, self._deep_read = self._deep_pages + 1, not page.token
         elif not page.token and not current.is_sweep and current.started_ms >= (self._round_ms or 0):
             self._tail_read = True
+
+    def _gather(self, gathered: Gathered, page: Page, after: Checkpoint, now: int) -> tuple[Page, Checkpoint]:
+        """Add the pages behind `page` that belong to one commit with it. Return the last, and the checkpoint after it.
+
+        The one behind that is being fetched then, if it may be.
+        """
+        following = self._read_ahead(after.open_slice)
+        while following is not None and gathered.has_room(now):
+            behind = self._ahead.page_if_fetched(following)
+            if behind is None:
+                break  # what was read is committed, and then the error is met
+            page, self._read = behind, self._read + 1
+            gathered.add(page.events)
+            after = self._advanced(after, following, page, self._now())
+            following = self._read_ahead(after.open_slice)
+        return page, after
 
     def _advanced(self, checkpoint: Checkpoint, current: OpenSlice, page: Page, now: int) -> Checkpoint:
         if current.is_deep:

@@ -31,6 +31,17 @@ class PageAhead:
         fetching, self._fetching = (self._fetching if self.holds(current) else None), None
         return self._fetch(current) if fetching is None else fetching.result()
 
+    def page_if_fetched(self, current: OpenSlice) -> Page | None:
+        """Return the page at which `current` stands, which is being fetched. None: that failed, and `page` will raise why.
+
+        Blocks on AWS.
+        """
+        assert self.holds(current), "start() comes first"
+        page = self._fetching.wait() if self._fetching is not None else None
+        if page is not None:
+            self._fetching = None
+        return page
+
     def drop(self) -> None:
         """Throw away what was fetched ahead."""
         self._fetching = None
@@ -46,12 +57,17 @@ class _Fetching:
         self._page: Page | None = None
         self._error: BaseException | None = None
 
+    def wait(self) -> Page | None:
+        """Wait for the page and return it; None: something was raised instead."""
+        self.thread.join()
+        return self._page
+
     def result(self) -> Page:
         """Wait for the page and return it, or raise what was raised instead."""
-        self.thread.join()
-        if self._page is None:
+        page = self.wait()
+        if page is None:
             raise self._error or RuntimeError("a page was fetched and is not there")
-        return self._page
+        return page
 
     def _run(self) -> None:
         try:

@@ -46,7 +46,7 @@ class Progress:
         self._stored: bytes | None = None
         self.offset = 0
         """Datagrams recorded as confirmed, or given up."""
-        self.load()
+        self._read()
 
     @property
     def is_complete(self) -> bool:
@@ -55,10 +55,8 @@ class Progress:
 
     def load(self) -> bool:
         """Go on from what Redis holds. False: another forwarder has finished the batch."""
-        stored = self._client.get(self._place)
-        self._stored = stored if isinstance(stored, bytes) else None
-        self.offset, _ = parse_progress(self._stored)
-        return queues.take(self._client, ENRICHED, self._batch.batch_id) is not None
+        self._read()
+        return queues.is_outstanding(self._client, ENRICHED, self._batch.batch_id)
 
     def deliver(self, reached: int) -> bool:
         """Record that all before the index `reached` is confirmed. False, with nothing written: somebody else did."""
@@ -104,6 +102,11 @@ class Progress:
         if datagrams > 0:
             self._client.hincrby(keys.books(self._group_key), "sent_again", datagrams)
             metrics.DATAGRAMS_SENT_AGAIN.inc(datagrams)
+
+    def _read(self) -> None:
+        stored = self._client.get(self._place)
+        self._stored = stored if isinstance(stored, bytes) else None
+        self.offset, _ = parse_progress(self._stored)
 
     def _record(self, reached: int, record: Callable[[Pipeline], None]) -> bool:
         """Move the offset, with what `record` adds to the transaction; at the end, acknowledge the batch."""

@@ -9,6 +9,7 @@ import pytest
 import redis
 from rq.exceptions import NoSuchJobError
 
+from services.fetcher.batches import MAX_CHARACTERS, MAX_EVENTS, split
 from shared import codec, keys, queues
 from shared.errors import PoisonMessage
 from shared.messages import RawBatch
@@ -52,13 +53,15 @@ def test_an_empty_payload_is_there_and_one_that_is_gone_is_not(client: redis.Red
 
 
 def test_the_largest_batch_that_can_be_made_is_within_the_bounds() -> None:
-    """A page of 10,000 events of control characters, each of which takes six bytes in JSON, and names as long as they go."""
-    events = [an_event(number, "\x01" * 105) for number in range(10_000)]
+    """Of control characters, each of which takes six bytes in JSON, and with names as long as they go."""
+    characters = MAX_CHARACTERS // MAX_EVENTS
+    events = [an_event(number, "\x01" * characters) for number in range(MAX_EVENTS)]
     batch = a_raw_batch(1)
     raw = codec.encode(RawBatch(batch_id="b", group=batch.group, source="s" * 64, events=tuple(events)))
 
-    assert 10_000 == len(codec.decode(RawBatch, raw).events)
-    assert 10_000 * (105 * 6 + 512 + 512 + 400) < codec.MAX_DECODED_BYTES
+    assert [events] == list(split(events))
+    assert MAX_EVENTS == len(codec.decode(RawBatch, raw).events)
+    assert MAX_EVENTS * (characters * 6 + 512 + 512 + 400) < codec.MAX_DECODED_BYTES
 
 
 @pytest.mark.parametrize(("name", "bound"), [("data", queues.MAX_JOB_BYTES), ("exc_info", queues.MAX_TRACEBACK_BYTES)])

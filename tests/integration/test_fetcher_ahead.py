@@ -8,7 +8,9 @@ from contextlib import suppress
 import pytest
 import redis
 
+from services.fetcher import batches as fetcher_batches
 from services.fetcher.fetch import GroupReader
+from shared.aws.pages import Page
 from shared.errors import SourceBusy, TokenRefused
 from shared.messages import OpenSlice
 from tests.eventually import eventually
@@ -17,6 +19,7 @@ from tests.unit.fetcher.at_work import (
     REGION,
     CommitTrouble,
     a_reader,
+    account,
     batches,
     emptied,
     messages,
@@ -36,17 +39,27 @@ def aws(server: CloudWatch, monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
     return emptied(server, monkeypatch)
 
 
-def fill(aws: CloudWatch, events: int = 100, a_page: int = 10) -> list[str]:
+def fill(aws: CloudWatch, events: int = 100, a_page: int = 10, *, age_ms: int = 20_000) -> list[str]:
     """Let events arrive, so many a page; return what they say."""
     aws.paging.page_events = a_page
     now_ms = aws.now_ms()
-    aws.put(REGION, "/app", "s", [(now_ms - 60_000 + n, f"{n:03}") for n in range(events)])
+    aws.put(REGION, "/app", "s", [(now_ms - age_ms + n, f"{n:03}") for n in range(events)])
     return [f"{n:03}" for n in range(events)]
 
 
 def always(current: OpenSlice) -> bool:
     del current
     return True
+
+
+def old(aws: CloudWatch, events: int = 100) -> list[str]:
+    """The same, but that the events wait already, as in a backlog."""
+    return fill(aws, events, age_ms=3_600_000)
+
+
+def sizes(client: redis.Redis) -> list[int]:
+    """Return the number of events of each batch, in the order of the commits."""
+    return [len(batch.events) for batch in batches(client)]
 
 
 def read_ahead(reader: GroupReader) -> None:
@@ -167,3 +180,81 @@ def test_two_readers_ahead_of_each_other_commit_each_event_once(aws: CloudWatch,
 
     assert expected == messages(client)
     assert set() == twice(client)
+
+
+def test_the_pages_of_a_backlog_are_committed_together(aws: CloudWatch, client: redis.Redis) -> None:
+    """A batch costs some milliseconds of each role, whatever is in it. A turn of 8 pages ends where it did."""
+    expected = old(aws)
+    read_ahead(a_reader(aws, client))
+
+    assert [80, 20] == sizes(client)
+    assert expected == [event.message for batch in batches(client) for event in batch.events]
+    assert 10 == aws.call_count("FilterLogEvents")
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MAX_EVENTS", 30), ("MAX_CHARACTERS", 95)])
+def test_pages_are_committed_together_as_long_as_they_make_one_batch(
+    aws: CloudWatch, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    """Three pages of ten events, of three characters each, and no fourth."""
+    monkeypatch.setattr(fetcher_batches, bound, value)
+    expected = old(aws)
+    read_ahead(a_reader(aws, client))
+
+    assert [30, 30, 30, 10] == sizes(client) or [30, 30, 20, 20] == sizes(client)
+    assert expected == messages(client)
+
+
+def test_what_arrives_now_waits_for_no_other_page(aws: CloudWatch, client: redis.Redis) -> None:
+    """It would arrive at Wazuh the later for it."""
+    fill(aws)
+    read_ahead(a_reader(aws, client))
+
+    assert [10] * 10 == sizes(client)
+
+
+def test_what_was_read_before_an_error_is_committed(
+    aws: CloudWatch, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Throttled at every third page, a group with a backlog gets on all the same. No failed call is made twice."""
+    expected = old(aws)
+    reader = a_reader(aws, client)
+    fetched, calls = reader._ahead._fetch, []
+
+    def failing(current: OpenSlice) -> Page:
+        calls.append(current)
+        if len(calls) == 3:
+            raise SourceBusy("throttled")
+        return fetched(current)
+
+    monkeypatch.setattr(reader._ahead, "_fetch", failing)
+    with pytest.raises(SourceBusy):
+        reader.poll(8, lambda: True, permit=always)
+
+    assert [20] == sizes(client)
+    assert [3, 2] == [len(calls), aws.call_count("FilterLogEvents")]
+    read_ahead(reader)
+    assert expected == messages(client)
+    assert set() == twice(client)
+
+
+def test_pages_that_overlap_are_committed_together_without_repeats(aws: CloudWatch, client: redis.Redis) -> None:
+    """An event on two pages is one event, and the books say how often it was read."""
+    expected = old(aws)
+    aws.paging.overlap = 3
+    read_ahead(a_reader(aws, client))
+
+    assert expected == [event.message for batch in batches(client) for event in batch.events]
+    assert account(client).fetched == 100 + account(client).duplicates > 100
+
+
+def test_a_stop_is_heard_between_two_pages_that_would_be_committed_together(
+    aws: CloudWatch, client: redis.Redis
+) -> None:
+    """A page may take AWS a minute."""
+    old(aws)
+    going = iter([True, True, True])
+    assert a_reader(aws, client).poll(8, lambda: next(going, False), permit=always)
+
+    assert [30] == sizes(client)
+    assert 3 == aws.call_count("FilterLogEvents")
