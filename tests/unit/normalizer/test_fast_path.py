@@ -23,13 +23,17 @@ def made(events: list[LogEvent], **settings: Any) -> list[bytes | None]:
     return datagrams
 
 
+def events_of(*messages: str) -> list[LogEvent]:
+    """Return events of two streams."""
+    return [an_event(message, log_stream=f"s-{number % 2}") for number, message in enumerate(messages)]
+
+
 @pytest.mark.parametrize("settings", [{}, {"format": "raw"}, {"location": "{log_stream}"}], ids=str)
 def test_it_takes_lines_and_objects_of_many_streams(settings: dict[str, str]) -> None:
     """They are nearly all that comes."""
     messages = [LINE, OBJECT, LINE + "\r\n", OBJECT + "\n", " indented", "a\nb"]
-    events = [an_event(message, log_stream=f"s-{number % 2}") for number, message in enumerate(messages)]
 
-    assert None not in made(events, **settings)
+    assert None not in made(events_of(*messages), **settings)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,41 @@ def test_it_takes_lines_and_objects_of_many_streams(settings: dict[str, str]) ->
 def test_it_leaves_alone_what_may_have_to_change(message: str) -> None:
     """Whatever else is in the same lot, which comes out as ever."""
     assert made([an_event(LINE), an_event(message), an_event(OBJECT)])[1] is None
+
+
+@pytest.mark.parametrize("spoiled", [LINE + "\x1b[0m", "ossec: Alert Level: 3; Rule: 1 - x"])
+def test_objects_are_made_whatever_the_lines_beside_them_hold(spoiled: str) -> None:
+    """And in their order."""
+    assert [True, False, True] == [bool(datagram) for datagram in made(events_of(OBJECT, spoiled, OBJECT))]
+
+
+@pytest.mark.parametrize("spoiled", ['{"Integration":"aws"}', '{"a":"\\n"}', '{"a":1', '{"log":"x"}'])
+def test_lines_are_made_whatever_the_objects_beside_them_hold(spoiled: str) -> None:
+    """And in their order."""
+    assert [True, False, True] == [bool(datagram) for datagram in made(events_of(LINE, spoiled, LINE))]
+
+
+@pytest.mark.parametrize(
+    ("expected", "messages"),
+    [
+        ("+-+", [OBJECT, '{"a":1', OBJECT]),
+        ("+-+", [OBJECT, '{"MESSAGE":"x"}', OBJECT]),
+        ("+-+", [OBJECT, '{"a":"' + "x" * 2_000 + '"}', OBJECT]),
+        ("--", ['{"a":[1,', '{"b":2}]}']),
+        ("---", ['{"a":1}{"b":2}', '{"a":[1,', '{"b":2}]}']),
+        ("--+", ['{"a":{"b":1}', '{"b":2}}', OBJECT]),
+        ("-+", ['{"a":"', '{"b":2}']),
+        ("++", ['{"a":\n{"b":1}}', OBJECT]),
+        ("+-", ['{"a":\n{"b":1}}', '{ "b":1}']),
+        ("+-", ['{"a":1}\r', '\ufeff{"a":1}']),
+        ("+-", [OBJECT, '{"a":"\n"}']),
+        ("+-", [OBJECT, "{"]),
+        ("+-", [OBJECT, '{#"']),
+    ],
+)
+def test_each_object_is_one_by_itself(expected: str, messages: list[str]) -> None:
+    """Two events may look like one object, or one like two, once they are joined."""
+    assert expected == "".join("+" if datagram else "-" for datagram in made(events_of(*messages)))
 
 
 @pytest.mark.parametrize("event_id", ["", "1" * 200, 'x"', "\u0663", "\ud800", "x\n"])
