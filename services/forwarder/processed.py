@@ -18,6 +18,9 @@ from services.forwarder.turnover import Lane, Look
 
 #: So many are sent before the receiver is looked at again. With turnover's margin it has to fit in a window well.
 SEGMENT = 250
+#: And so many, of which two fit in a window, while it has processed all that it was sent before each look: a slower one would
+#: run dry while the next are sent, this one waits for us, and a look costs us as much as sending some fifty.
+QUICK_SEGMENT = 450
 #: What is on its way after a doubt, at first.
 LEAST_WINDOW = 50
 #: How long `confirm` waits for evidence before it gives the caller a turn.
@@ -54,7 +57,7 @@ class ProcessedSink:
             raise SinkBusy(f"the receiver at {self._socket.path} has not read what it was sent")
         if not self._evidence.unconfirmed:
             self._begin()
-        room = min(limit, SEGMENT, self._window - self._evidence.unconfirmed, self._credit())
+        room = min(limit, self._most(), self._window - self._evidence.unconfirmed, self._credit())
         if room <= 0:
             raise SinkBusy(f"the receiver at {self._socket.path} is full: its own queues have no room for more")
         end, lane = turnover.segment(datagrams, start, room)
@@ -87,6 +90,9 @@ class ProcessedSink:
                 raise SinkBusy(f"the receiver at {self._socket.path} has read and not yet processed what it was sent")
             settling = self._evidence.is_settling
             sleep(RULES_SECONDS if settling else self._tempo.pause(self._evidence.events_ahead(look)))
+
+    def _most(self) -> int:
+        return QUICK_SEGMENT if self._look is not None and self._look.holds_nothing else SEGMENT
 
     def _credit(self) -> int:
         """Return how many more may be sent: with what is on its way, our share of half of what would be free without it."""

@@ -67,6 +67,11 @@ class Look(Struct, frozen=True, kw_only=True):
     usage: float
     """How full that queue is: 0 to 1."""
 
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether no queue of any lane holds an event."""
+        return self.waiting == 0 and not any(entry.depth for entry in self.lanes.values())
+
     def is_empty(self, lane: Lane) -> bool:
         """Whether neither queue holds an event."""
         return self.waiting == 0 and self.lanes[lane].depth == 0
