@@ -12,7 +12,8 @@ A mark by group says since when the digests are whole.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from operator import gt
 
 import msgspec
 import redis
@@ -75,7 +76,7 @@ class Keeper:
         self._marked = False
 
     def record(
-        self, pipe: Pipeline, fresh: Iterable[tuple[LogEvent, int]], sequence: int, start_ms: int, now_ms: int
+        self, pipe: Pipeline, fresh: Sequence[tuple[LogEvent, int]], sequence: int, start_ms: int, now_ms: int
     ) -> None:
         """Add the events of commit `sequence`, each with its hash, within the transaction in `pipe`.
 
@@ -85,7 +86,7 @@ class Keeper:
             self._mark(pipe, sequence, start_ms, now_ms)
         self.add(pipe, fresh, now_ms)
 
-    def add(self, pipe: Pipeline, fresh: Iterable[tuple[LogEvent, int]], now_ms: int) -> None:
+    def add(self, pipe: Pipeline, fresh: Sequence[tuple[LogEvent, int]], now_ms: int) -> None:
         """Add events, each with its hash, within the transaction in `pipe`; the mark stays as it is."""
         for hour, cells in _by_hour(fresh).items():
             left_ms = (hour + 1) * HOUR_MS + self._window_ms - now_ms
@@ -133,16 +134,20 @@ def extended(mark: Mark, from_ms: int) -> Mark:
     return msgspec.structs.replace(mark, from_ms=min(mark.from_ms, whole_ms))
 
 
-def _by_hour(fresh: Iterable[tuple[LogEvent, int]]) -> dict[int, dict[int, tuple[int, int]]]:
+def _by_hour(fresh: Sequence[tuple[LogEvent, int]]) -> dict[int, dict[int, tuple[int, int]]]:
     """Return count and sum by hour and by minute of the hour."""
     # Events come in order of time, or nearly, and are counted by stretches of it.
-    in_order = sorted([(event.timestamp_ms, digest) for event, digest in fresh])
+    times = [event.timestamp_ms for event, _ in fresh]
+    hashes = [digest for _, digest in fresh]
+    if any(map(gt, times, times[1:])):
+        order = sorted(range(len(times)), key=times.__getitem__)
+        times, hashes = [times[at] for at in order], [hashes[at] for at in order]
     hours: dict[int, dict[int, tuple[int, int]]] = {}
     start = 0
-    while start < len(in_order):
-        minute = in_order[start][0] // MINUTE_MS
-        end = bisect_left(in_order, ((minute + 1) * MINUTE_MS,), start)
-        total = sum([digest & _MASK for _, digest in in_order[start:end]])
+    while start < len(times):
+        minute = times[start] // MINUTE_MS
+        end = bisect_left(times, (minute + 1) * MINUTE_MS, start)
+        total = sum([digest & _MASK for digest in hashes[start:end]])
         hours.setdefault(minute // MINUTES, {})[minute % MINUTES] = end - start, total
         start = end
     return hours

@@ -1,6 +1,6 @@
 """The events of a read as batches of bounded size, and the facts that travel beside each. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -94,14 +94,14 @@ def facts(group_key: str, made: RawBatch) -> dict[str, Any]:
             group_key=group_key,
             streams=len({event.log_stream for event in made.events}),
             events=len(made.events),
-            bytes=sum(len(event.message) for event in made.events),
+            bytes=_characters(made.events),
             first=_iso(min(times)),
             last=_iso(max(times)),
         )
     )
 
 
-def _characters(events: list[LogEvent]) -> int:
+def _characters(events: Sequence[LogEvent]) -> int:
     return sum([len(event.message) for event in events])
 
 

@@ -12,9 +12,10 @@ every page touch what was remembered for an hour. Two different events share a h
 """
 
 from array import array
-from collections import defaultdict
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from operator import sub
+from itertools import pairwise
+from operator import gt, sub
 from typing import NamedTuple
 
 import redis
@@ -38,13 +39,14 @@ class SeenEvents:
         self._client = client
         self._key = keys.seen(group_key)
         self._fields: dict[str, Field] = {}
-        self._loaded: dict[str, array[int]] = {}  # in order of use, the oldest first
-        self._digests: set[int] = set()
+        self._loaded: dict[str, set[int]] = {}  # in order of use, the oldest first
+        self.held = 0
+        """Hashes in memory."""
 
     def reload(self) -> None:
         """Forget what is in memory and read the names of the fields anew."""
         self._loaded.clear()
-        self._digests.clear()
+        self.held = 0
         names = self._client.hkeys(self._key)
         self._fields = {field.name: field for field in map(parse, names)}  # type: ignore[arg-type]
 
@@ -63,13 +65,18 @@ class SeenEvents:
             return []
         times = [event.timestamp_ms for event in events]
         oldest, newest = min(times), max(times)
-        self._load(field for field in self._fields.values() if field.oldest_ms <= newest and field.newest_ms >= oldest)
+        touched = self._load(
+            [field.name for field in self._fields.values() if field.oldest_ms <= newest and field.newest_ms >= oldest]
+        )
         hashes = hashes_of(events)
-        if self._digests.isdisjoint(hashes) and len(set(hashes)) == len(hashes):  # nearly always, where much comes
+        own = set(hashes)
+        if len(own) == len(hashes) and all(own.isdisjoint(held) for held in touched):  # nearly always, where much comes
             return list(zip(events, hashes, strict=True))
+        for held in touched:
+            own -= own & held
         fresh: dict[int, LogEvent] = {}
         for event, hashed in zip(events, hashes, strict=True):
-            if hashed not in self._digests:
+            if hashed in own:
                 fresh.setdefault(hashed, event)
         return [(event, hashed) for hashed, event in fresh.items()]
 
@@ -88,9 +95,9 @@ class SeenEvents:
         for stretch in _stretches(fresh):
             for unnamed, part in _apart(stretch, is_needed):
                 field = _named(unnamed, f"{sequence}.{len(additions)}")
-                packed = array("Q", [hashed for _, hashed in part])
-                pipe.hset(self._key, field.name, packed.tobytes())
-                additions.append(Addition(field, packed))
+                hashes = [hashed for _, hashed in part]
+                pipe.hset(self._key, field.name, array("Q", hashes).tobytes())
+                additions.append(Addition(field, hashes))
         return additions
 
     def prune(self, pipe: Pipeline, swept_ms: int, is_needed: Callable[[Field], bool] = lambda _: False) -> list[str]:
@@ -110,36 +117,39 @@ class SeenEvents:
             del self._fields[name]
         for addition in additions:
             self._fields[addition.field.name] = addition.field
-            self._loaded[addition.field.name] = addition.digests
-            self._digests.update(addition.digests)
+            self._hold(addition.field.name, addition.hashes)
         self._make_room(needed=set())
 
-    def _load(self, fields: Iterable[Field]) -> None:
-        needed = {field.name for field in fields}
-        missing = [name for name in needed if name not in self._loaded]
-        for name in needed & self._loaded.keys():
-            self._loaded[name] = self._loaded.pop(name)
+    def _load(self, names: list[str]) -> list[set[int]]:
+        """Return the hashes in these fields."""
+        missing = [name for name in names if name not in self._loaded]
+        for name in names:
+            if name in self._loaded:
+                self._loaded[name] = self._loaded.pop(name)
         if missing:
             for name, value in zip(missing, self._client.hmget(self._key, missing), strict=True):
-                packed = unpack(value)  # type: ignore[arg-type]
-                self._loaded[name] = packed
-                self._digests.update(packed)
-        self._make_room(needed)
+                self._hold(name, unpack(value))  # type: ignore[arg-type]
+        self._make_room(set(names))
+        return [self._loaded[name] for name in names]
 
     def _make_room(self, needed: set[str]) -> None:
-        while len(self._digests) > MAX_LOADED:
+        while self.held > MAX_LOADED:
             name = next((name for name in self._loaded if name not in needed), None)
             if name is None or len(self._loaded) == 1:
                 return
             self._unload(name)
 
+    def _hold(self, name: str, hashes: Iterable[int]) -> None:
+        held = self._loaded[name] = set(hashes)
+        self.held += len(held)
+
     def _unload(self, name: str) -> None:
-        self._digests.difference_update(self._loaded.pop(name, ()))
+        self.held -= len(self._loaded.pop(name, ()))
 
 
 class Addition(NamedTuple):
     field: Field
-    digests: "array[int]"
+    hashes: list[int]
 
 
 def _apart(
@@ -180,7 +190,8 @@ def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEven
     length = max(STRETCH_MS, (newest - oldest) // MAX_STRETCHES + 1)
     if oldest // length == newest // length:
         return [fresh]
-    stretches: defaultdict[int, list[tuple[LogEvent, int]]] = defaultdict(list)
-    for time, one in zip(times, fresh, strict=True):
-        stretches[time // length].append(one)
-    return stretches.values()
+    if any(map(gt, times, times[1:])):  # out of order, which pages are a little where they meet
+        order = sorted(range(len(fresh)), key=times.__getitem__)
+        times, fresh = [times[at] for at in order], [fresh[at] for at in order]
+    ends = [bisect_left(times, (number + 1) * length) for number in range(oldest // length, newest // length + 1)]
+    return [fresh[start:end] for start, end in pairwise([0, *ends]) if end > start]

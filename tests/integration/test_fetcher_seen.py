@@ -165,9 +165,9 @@ def test_memory_is_bounded_while_a_group_remembers_more(store: Any, monkeypatch:
     for sequence, page in enumerate(pages, start=1):
         commit(store, events, page, sequence)
 
-        assert len(events._digests) <= 30
+        assert events.held <= 30
     assert [] == [event for page in pages for event in events.unseen(page)]
-    assert len(events._digests) <= 30
+    assert events.held <= 30
 
 
 def test_memory_forgets_what_the_store_forgets(store: Any) -> None:
@@ -176,7 +176,7 @@ def test_memory_forgets_what_the_store_forgets(store: Any) -> None:
     for number in range(50):
         commit(store, events, [an_event(number)], number, swept_ms=NOW_MS + number - 5)
 
-    assert [6, 6, 6] == [len(events._digests), len(events._fields), len(names(store))]
+    assert [6, 6, 6] == [events.held, len(events._fields), len(names(store))]
 
 
 def test_a_host_whose_clock_is_ahead_does_not_have_every_page_touch_everything(store: Any) -> None:
@@ -189,7 +189,7 @@ def test_a_host_whose_clock_is_ahead_does_not_have_every_page_touch_everything(s
     anew = loaded(store)
     anew.unseen([an_event(59 * 30_000 + n * 300) for n in range(100)])
 
-    assert len(anew._digests) < 15 * 100
+    assert anew.held < 15 * 100
 
 
 def test_a_sparse_page_is_kept_in_few_fields(store: Any) -> None:
