@@ -18,6 +18,8 @@ class SimulatedReceiver:
         self.now = 1_000.0
         self.idle = 0.0
         """Seconds in which the slower stage had nothing to do, since the first datagram."""
+        self.sent: list[int] = []
+        """Datagrams of each segment."""
         self._rates = (decoders, rules)
         self._depth = 0.0
         self._waiting = 0.0
@@ -52,6 +54,7 @@ class SimulatedReceiver:
     def send(self, datagrams: Sequence[bytes], start: int, limit: int) -> int:
         """Take all."""
         self._began = True
+        self.sent.append(min(limit, len(datagrams) - start))
         for _ in range(min(limit, len(datagrams) - start)):
             self.pass_time(SEND)
             self._depth += 1

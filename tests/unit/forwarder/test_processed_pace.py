@@ -24,6 +24,19 @@ def test_a_receiver_is_kept_busy(monkeypatch: pytest.MonkeyPatch, decoders: floa
     assert possible / took > 0.95
 
 
+@pytest.mark.parametrize(
+    ("rate", "size"), [(10_000, processed.SEGMENT), (10_000_000, processed.QUICK_SEGMENT)], ids=["slow", "quick"]
+)
+def test_segments_are_larger_for_a_receiver_that_waits_for_them(
+    monkeypatch: pytest.MonkeyPatch, rate: float, size: int
+) -> None:
+    """A slower one would run dry between two of them, as the next is sent when the first is through."""
+    receiver = SimulatedReceiver(rate, rate)
+    deliver(monkeypatch, receiver, 10_000)
+
+    assert size == max(receiver.sent[2:])
+
+
 def test_one_event_is_confirmed_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The live tail is a few events at a time: what they wait for is a look or two."""
     receiver = SimulatedReceiver(15_000, 15_000)
