@@ -27,7 +27,9 @@ def authority(directory: Path) -> Authority:
 
 @pytest.fixture(scope="module")
 def server(redis_url: str) -> str:
-    """The socket of a real server that speaks no TLS itself."""
+    """The socket of a real, empty server that speaks no TLS itself."""
+    with store.connect(redis_url) as client:
+        client.flushall()  # another test may have left the keys of a newer layout there
     return redis_url.removeprefix("unix://")
 
 
