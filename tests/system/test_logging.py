@@ -50,12 +50,14 @@ def test_every_line_has_role_and_code_also_those_of_threads(host: Host) -> None:
     host.aws.create_group("us-east-1", "/app/denied")
     host.aws.fail("FilterLogEvents", "AccessDeniedException", group="/app/denied")
     run = host.start()
+    roles = {"run", "fetcher", "normalizer", "forwarder"}
     soon(lambda: of(run, "source-unreadable"), "the bad group noticed")
+    soon(lambda: roles <= {line["role"] for line in said(run)}, "every role has said something")
     assert 0 == run.end().exit_code
 
     assert [] == [line for line in said(run) if not line.get("role") or line["code"] in ("", "other")]
     assert {"fetcher"} == {line["role"] for line in of(run, "source-unreadable")}
-    assert {"run", "fetcher", "normalizer", "forwarder"} == {line["role"] for line in said(run)}
+    assert roles == {line["role"] for line in said(run)}
 
 
 def test_a_host_that_does_well_says_no_more_for_more_events(host: Host) -> None:
