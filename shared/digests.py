@@ -12,8 +12,7 @@ A mark by group says since when the digests are whole.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from operator import gt
+from collections.abc import Mapping
 
 import msgspec
 import redis
@@ -21,6 +20,7 @@ from redis.client import Pipeline
 
 from shared import keys
 from shared.messages import LogEvent
+from shared.remembered import in_order
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -76,7 +76,7 @@ class Keeper:
         self._marked = False
 
     def record(
-        self, pipe: Pipeline, fresh: Sequence[tuple[LogEvent, int]], sequence: int, start_ms: int, now_ms: int
+        self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int, start_ms: int, now_ms: int
     ) -> None:
         """Add the events of commit `sequence`, each with its hash, within the transaction in `pipe`.
 
@@ -86,7 +86,7 @@ class Keeper:
             self._mark(pipe, sequence, start_ms, now_ms)
         self.add(pipe, fresh, now_ms)
 
-    def add(self, pipe: Pipeline, fresh: Sequence[tuple[LogEvent, int]], now_ms: int) -> None:
+    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], now_ms: int) -> None:
         """Add events, each with its hash, within the transaction in `pipe`; the mark stays as it is."""
         for hour, cells in _by_hour(fresh).items():
             left_ms = (hour + 1) * HOUR_MS + self._window_ms - now_ms
@@ -134,14 +134,10 @@ def extended(mark: Mark, from_ms: int) -> Mark:
     return msgspec.structs.replace(mark, from_ms=min(mark.from_ms, whole_ms))
 
 
-def _by_hour(fresh: Sequence[tuple[LogEvent, int]]) -> dict[int, dict[int, tuple[int, int]]]:
+def _by_hour(fresh: list[tuple[LogEvent, int]]) -> dict[int, dict[int, tuple[int, int]]]:
     """Return count and sum by hour and by minute of the hour."""
-    # Events come in order of time, or nearly, and are counted by stretches of it.
-    times = [event.timestamp_ms for event, _ in fresh]
-    hashes = [digest for _, digest in fresh]
-    if any(map(gt, times, times[1:])):
-        order = sorted(range(len(times)), key=times.__getitem__)
-        times, hashes = [times[at] for at in order], [hashes[at] for at in order]
+    times, ordered = in_order(fresh)
+    hashes = [digest for _, digest in ordered]
     hours: dict[int, dict[int, tuple[int, int]]] = {}
     start = 0
     while start < len(times):

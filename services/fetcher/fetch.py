@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from services.fetcher import batches, lateness, slices, sweeps
 from services.fetcher.batches import Gathered
-from services.fetcher.prefetch import PageAhead
+from services.fetcher.prefetch import PagesAhead, Permit
 from services.fetcher.seen import SeenEvents
 from shared import books, codec, digests, keys, metrics, queues
 from shared.aws.logs_api import LogsApi
@@ -64,10 +64,7 @@ class GroupReader:
         self._client = queue.connection
         self._start_ms = start_ms
         self._clock = clock
-        self._ahead = PageAhead(self._fetched)
-        self._read = 0
-        """Pages that were fetched and looked at so far, committed or not."""
-        self._may_read_ahead: Callable[[OpenSlice], bool] | None = None
+        self._ahead = PagesAhead(self._fetched)
         self._seen = SeenEvents(self._client, self.key)
         self._digests = digests.Keeper(self._client, self.key, audit_window_ms)
         self._stored: bytes | None = None
@@ -83,7 +80,7 @@ class GroupReader:
         go_on: Callable[[], bool],
         *,
         once: bool = False,
-        permit: Callable[[OpenSlice], bool] | None = None,
+        permit: Permit | None = None,
     ) -> bool:
         """Read up to `pages` pages of a round: the tail up to the time the round began, then a sweep that is due, then a few
         pages of a deep sweep; with `once`, for there will be no other round, all of it.
@@ -92,24 +89,21 @@ class GroupReader:
         before each call to AWS, a page may be fetched while those before it are committed, and old ones are committed
         together; refused, a deep sweep ends the round.
         """
-        end = self._read + pages
+        self._ahead.begin(pages, go_on, permit)
         try:
-            while self._read < end:
-                if not go_on():
-                    return True
+            while self._ahead.may_go_on():
                 current = self._current(once=once)
-                if current is None or not self._is_permitted(current, permit):
+                if current is None or not self._ahead.is_permitted(current):
                     is_over = current is None or current.is_deep
                     self._round_ms = None if is_over else self._round_ms
                     return not is_over
-                self._may_read_ahead = partial(self._may, end, go_on, permit) if permit else None
                 try:
                     self._read_page_or_restart(current)
                 except Superseded:
                     log.debug("another fetcher read this group meanwhile", group=self.group.log_group)
             return True
         finally:
-            self._ahead.drop()
+            self._ahead.end()
 
     def load(self) -> None:
         """Read from Redis how far the group was read, unless it is known; for those who ask before anything is read."""
@@ -132,27 +126,11 @@ class GroupReader:
         deep = self._checkpoint.deep if self._checkpoint else None
         return deep is not None and deep.open_slice is not None
 
-    def _may(
-        self, end: int, go_on: Callable[[], bool], permit: Callable[[OpenSlice], bool], following: OpenSlice
-    ) -> bool:
-        return self._read < end and go_on() and permit(following)
-
-    def _is_permitted(self, current: OpenSlice, permit: Callable[[OpenSlice], bool] | None) -> bool:
-        return permit is None or self._ahead.holds(current) or permit(current)
-
     def _fetched(self, current: OpenSlice) -> Page:
         page = self._api.page(self.group.log_group, current.from_ms, current.to_ms, current.token)
         if page.token and page.token == current.token:
             raise SourceBusy(f"group {self.group.log_group}: AWS returned the page token it was given, reading again")
         return page
-
-    def _read_ahead(self, following: OpenSlice | None) -> OpenSlice | None:
-        """Have the page after those at hand fetched, if there is one and it may be; return where it begins if so."""
-        may = self._may_read_ahead
-        if may is None or following is None or not following.token or not may(following):
-            return None
-        self._ahead.start(following)
-        return following
 
     def _current(self, *, once: bool) -> OpenSlice | None:
         """Return the slice to read from now, or None when the round is over."""
@@ -192,7 +170,6 @@ class GroupReader:
     def _read_page(self, current: OpenSlice) -> None:
         """Read a page, and while they are old and make one batch those behind it, and commit them together."""
         page = self._ahead.page(current)
-        self._read += 1
         before, now = self._loaded(), self._now()
         after = self._advanced(sweeps.arranged(before, current, now, self.source), current, page, now)
         gathered = Gathered(page.events)
@@ -216,15 +193,15 @@ class GroupReader:
 
         The one behind that is being fetched then, if it may be.
         """
-        following = self._read_ahead(after.open_slice)
+        following = self._ahead.start(after.open_slice)
         while following is not None and gathered.has_room(now):
-            behind = self._ahead.page_if_fetched(following)
+            behind = self._ahead.started()
             if behind is None:
                 break  # what was read is committed, and then the error is met
-            page, self._read = behind, self._read + 1
+            page = behind
             gathered.add(page.events)
             after = self._advanced(after, following, page, self._now())
-            following = self._read_ahead(after.open_slice)
+            following = self._ahead.start(after.open_slice)
         return page, after
 
     def _advanced(self, checkpoint: Checkpoint, current: OpenSlice, page: Page, now: int) -> Checkpoint:

@@ -1,6 +1,6 @@
-"""One page ahead: the next page of a slice is fetched while the last one is committed.
+"""The pages of one turn: how many there may be, and the next of them fetched while the last ones are committed.
 
-It is used only for exactly the read it was fetched for, and thrown away otherwise: nothing depends on it.
+A page ahead is used only for exactly the read it was fetched for, and thrown away otherwise: nothing depends on it.
 """
 
 import threading
@@ -9,42 +9,64 @@ from collections.abc import Callable
 from shared.aws.pages import Page
 from shared.messages import OpenSlice
 
+#: Asked before each call to AWS.
+Permit = Callable[[OpenSlice], bool]
 
-class PageAhead:
-    """The page after the one at hand, of one group. For one thread; the fetching itself is on another."""
+
+class PagesAhead:
+    """The pages of one group, turn by turn. For one thread; fetching ahead is on another."""
 
     def __init__(self, fetch: Callable[[OpenSlice], Page]) -> None:
         self._fetch = fetch
         self._fetching: _Fetching | None = None
+        self._left = 0
+        self._go_on: Callable[[], bool] = bool
+        self._permit: Permit | None = None
 
-    def start(self, following: OpenSlice) -> None:
-        """Begin to fetch the page at which `following` stands."""
+    def begin(self, pages: int, go_on: Callable[[], bool], permit: Permit | None) -> None:
+        """Begin a turn of so many pages. Without `permit` each call is allowed, and none is made ahead."""
+        self._left, self._go_on, self._permit = pages, go_on, permit
+
+    def end(self) -> None:
+        """End the turn: what was fetched ahead is thrown away."""
+        self._fetching = None
+
+    def may_go_on(self) -> bool:
+        """Say whether the turn has another page."""
+        return self._left > 0 and self._go_on()
+
+    def is_permitted(self, current: OpenSlice) -> bool:
+        """Say whether the page at which `current` stands may be fetched, or was already."""
+        return self._permit is None or self._holds(current) or self._permit(current)
+
+    def start(self, following: OpenSlice | None) -> OpenSlice | None:
+        """Begin to fetch the page at which `following` stands; return it, or None if there is none or it may not be."""
+        if following is None or not following.token or self._permit is None:
+            return None
+        if not self.may_go_on() or not self._permit(following):
+            return None
         self._fetching = _Fetching(self._fetch, following)
         self._fetching.thread.start()
-
-    def holds(self, current: OpenSlice) -> bool:
-        """Say whether the page at which `current` stands was fetched, or is being."""
-        return self._fetching is not None and _place(self._fetching.slice) == _place(current)
+        return following
 
     def page(self, current: OpenSlice) -> Page:
         """Return the page at which `current` stands, fetched ahead or now. Blocks on AWS; raises what fetching it raised."""
-        fetching, self._fetching = (self._fetching if self.holds(current) else None), None
-        return self._fetch(current) if fetching is None else fetching.result()
-
-    def page_if_fetched(self, current: OpenSlice) -> Page | None:
-        """Return the page at which `current` stands, which is being fetched. None: that failed, and `page` will raise why.
-
-        Blocks on AWS.
-        """
-        assert self.holds(current), "start() comes first"
-        page = self._fetching.wait() if self._fetching is not None else None
-        if page is not None:
-            self._fetching = None
+        fetching, self._fetching = (self._fetching if self._holds(current) else None), None
+        page = self._fetch(current) if fetching is None else fetching.result()
+        self._left -= 1
         return page
 
-    def drop(self) -> None:
-        """Throw away what was fetched ahead."""
-        self._fetching = None
+    def started(self) -> Page | None:
+        """Return the page that was begun to be fetched. None: that failed, and `page` will raise why. Blocks on AWS."""
+        assert self._fetching is not None, "start() comes first"
+        page = self._fetching.wait()
+        if page is not None:
+            self._fetching = None
+            self._left -= 1
+        return page
+
+    def _holds(self, current: OpenSlice) -> bool:
+        return self._fetching is not None and _place(self._fetching.slice) == _place(current)
 
 
 class _Fetching:

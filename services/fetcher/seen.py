@@ -15,7 +15,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from operator import gt, sub
+from operator import sub
 from typing import NamedTuple
 
 import redis
@@ -23,7 +23,7 @@ from redis.client import Pipeline
 
 from shared import keys
 from shared.messages import LogEvent
-from shared.remembered import Field, field_name, hashes_of, parse, unpack
+from shared.remembered import Field, field_name, hashes_of, in_order, parse, unpack
 
 #: Hashes held in memory for one group before the least recently used fields are let go: about 20 MB at most.
 MAX_LOADED = 250_000
@@ -185,13 +185,8 @@ def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEven
     """Return `fresh` by stretches of time that do not touch one another."""
     if not fresh:
         return []
-    times = [event.timestamp_ms for event, _ in fresh]
-    oldest, newest = min(times), max(times)
+    times, ordered = in_order(fresh)
+    oldest, newest = times[0], times[-1]
     length = max(STRETCH_MS, (newest - oldest) // MAX_STRETCHES + 1)
-    if oldest // length == newest // length:
-        return [fresh]
-    if any(map(gt, times, times[1:])):  # out of order, which pages are a little where they meet
-        order = sorted(range(len(fresh)), key=times.__getitem__)
-        times, fresh = [times[at] for at in order], [fresh[at] for at in order]
     ends = [bisect_left(times, (number + 1) * length) for number in range(oldest // length, newest // length + 1)]
-    return [fresh[start:end] for start, end in pairwise([0, *ends]) if end > start]
+    return [ordered[start:end] for start, end in pairwise([0, *ends]) if end > start]

@@ -92,7 +92,8 @@ class ProcessedSink:
             sleep(RULES_SECONDS if settling else self._tempo.pause(self._evidence.events_ahead(look)))
 
     def _most(self) -> int:
-        return QUICK_SEGMENT if self._look is not None and self._look.holds_nothing else SEGMENT
+        assert self._look is not None
+        return QUICK_SEGMENT if self._look.holds_nothing else SEGMENT
 
     def _credit(self) -> int:
         """Return how many more may be sent: with what is on its way, our share of half of what would be free without it."""
