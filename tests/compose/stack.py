@@ -67,12 +67,21 @@ class Stack:
 
     def signal(self, number: signal.Signals, *containers: str) -> None:
         """Send a signal to all processes of these containers, from outside: the engine takes it for an accident."""
-        pids = []
-        for container in containers:
-            pids += self.docker("top", container, "-o", "pid").split()[1:]
+        pids = [pid for container in containers for pid in self._processes(container)]
         command = f"kill -{number.value} {' '.join(pids)}; true"  # some are gone with their parent
         outside = ("--pid", "host", "--user", "0:0", "--network", "none", "--entrypoint", "sh")
         self.docker("run", "--rm", *outside, self.image, "-c", command)
+
+    def _processes(self, container: str) -> list[str]:
+        """Return the ids of a container's processes; wait for it where it just ended, as Redis was away when it began."""
+        found: list[str] = []
+
+        def are_there() -> bool:
+            found[:] = self.docker("top", container, "-o", "pid", check=False).split()[1:]
+            return bool(found)
+
+        eventually(are_there, 60, f"{container} runs")
+        return found
 
     def crash(self, service: str, *spared: str) -> None:
         """Kill all containers of a service but the `spared` with SIGKILL, and wait until each has been restarted."""
