@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 WORKERS = ("fetcher", "normalizer", "forwarder")
 ROLES = (*WORKERS, "dashboard")
 REPORT = "/run/cwpipe/demo/received.json"
+#: The receiver writes it about so often.
+REPORT_SECONDS = 1.0
 Counts = dict[str, int]
 
 
@@ -107,6 +109,11 @@ class Stack:
         """Return what the receiver has counted by group: datagrams, and different ids of events in JSON."""
         report = json.loads(self.run_in(service, "cat", REPORT))
         return report["counts"], report["distinct"]
+
+    def settled_report(self) -> tuple[Counts, Counts]:
+        """Return the same once it shows all that was received before this was called."""
+        sleep(2 * REPORT_SECONDS)
+        return self.report()
 
     def status(self) -> dict[str, Any]:
         """Return what `cwpipe status` says."""
