@@ -54,6 +54,9 @@ check: .venv/ready  ## lint, types, import rules, secrets, known vulnerabilities
 	$(BIN)/python .ci/find_secrets.py
 	$(BIN)/python .ci/audit.py
 
+# As installed: modules are compiled once, whatever the shell says about that.
+bench bench-all: export PYTHONDONTWRITEBYTECODE =
+
 bench: .venv/ready  ## measure against the plain loop: one table, on two quiet cores in less than six minutes
 	$(BIN)/python -m tests.benchmarks.pipeline
 

@@ -37,7 +37,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from structlog.contextvars import bound_contextvars
 
-from shared import collector, orphans, redis_faults, store
+from shared import allocator, collector, orphans, redis_faults, store
 from shared.bookkeeping import SparingWorker
 from shared.liveness import Liveness
 from shared.queues import BoundedJob, Route
@@ -189,6 +189,7 @@ class Runner:
         """Work until SIGTERM or SIGINT. Blocks; a job in hand is finished or given back first."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._request_stop)
+        allocator.settle()
         collector.settle()
         said = ""
         while not self.stop.is_set():
