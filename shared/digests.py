@@ -19,8 +19,7 @@ import redis
 from redis.client import Pipeline
 
 from shared import keys
-from shared.messages import LogEvent
-from shared.remembered import in_order
+from shared.event_columns import EventColumns
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -75,10 +74,8 @@ class Keeper:
         self._window_ms = window_ms
         self._marked = False
 
-    def record(
-        self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], sequence: int, start_ms: int, now_ms: int
-    ) -> None:
-        """Add the events of commit `sequence`, each with its hash, within the transaction in `pipe`.
+    def record(self, pipe: Pipeline, fresh: EventColumns, sequence: int, start_ms: int, now_ms: int) -> None:
+        """Add the events of commit `sequence` within the transaction in `pipe`.
 
         `start_ms` is where the reading of the group began. Asks Redis for the mark until it is as it should be.
         """
@@ -86,8 +83,8 @@ class Keeper:
             self._mark(pipe, sequence, start_ms, now_ms)
         self.add(pipe, fresh, now_ms)
 
-    def add(self, pipe: Pipeline, fresh: list[tuple[LogEvent, int]], now_ms: int) -> None:
-        """Add events, each with its hash, within the transaction in `pipe`; the mark stays as it is."""
+    def add(self, pipe: Pipeline, fresh: EventColumns, now_ms: int) -> None:
+        """Add events within the transaction in `pipe`; the mark stays as it is."""
         for hour, cells in _by_hour(fresh).items():
             left_ms = (hour + 1) * HOUR_MS + self._window_ms - now_ms
             if left_ms <= 0 or hour * HOUR_MS > now_ms + AHEAD_MS + HOUR_MS:
@@ -134,10 +131,10 @@ def extended(mark: Mark, from_ms: int) -> Mark:
     return msgspec.structs.replace(mark, from_ms=min(mark.from_ms, whole_ms))
 
 
-def _by_hour(fresh: list[tuple[LogEvent, int]]) -> dict[int, dict[int, tuple[int, int]]]:
+def _by_hour(fresh: EventColumns) -> dict[int, dict[int, tuple[int, int]]]:
     """Return count and sum by hour and by minute of the hour."""
-    times, ordered = in_order(fresh)
-    hashes = [digest for _, digest in ordered]
+    ordered = fresh.by_time()
+    times, hashes = ordered.times_ms, ordered.hashes
     hours: dict[int, dict[int, tuple[int, int]]] = {}
     start = 0
     while start < len(times):

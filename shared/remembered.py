@@ -10,7 +10,6 @@ import sys
 from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
-from operator import gt
 
 from msgspec import Struct
 
@@ -71,15 +70,6 @@ def _hashed(names: list[bytes]) -> list[bytes]:
         hashed.update(name)
         found.append(hashed.digest())
     return found
-
-
-def in_order(fresh: list[tuple[LogEvent, int]]) -> tuple[list[int], list[tuple[LogEvent, int]]]:
-    """Return the timestamps of events, and the events, each with its hash, in order of time: as nearly all pages are."""
-    times = [event.timestamp_ms for event, _ in fresh]
-    if not any(map(gt, times, times[1:])):
-        return times, fresh
-    order = sorted(range(len(times)), key=times.__getitem__)
-    return [times[at] for at in order], [fresh[at] for at in order]
 
 
 def parse(name: bytes) -> Field:

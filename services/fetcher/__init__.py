@@ -19,6 +19,7 @@ of one group cannot both commit.
     budget      back-pressure: the byte budget of the queues
     start       where the reading of a new group begins
     fetch       one group: read a page, drop what was seen, commit
+    commit      the transaction that this ends with
     prefetch    the pages of a turn, one ahead of the commit
     slices      which time range next (pure)
     sweeps      deep sweeps: what is behind that, for events that come very late (pure)

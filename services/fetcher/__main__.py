@@ -13,7 +13,7 @@ from services.fetcher.fetching import Fetching
 from services.fetcher.leases import Leases
 from services.fetcher.schedule import Schedule
 from services.fetcher.search import digest_of
-from shared import collector, keys, logs, metrics, queues, store
+from shared import allocator, collector, keys, logs, metrics, queues, store
 from shared.aws.limiter import Limiter
 from shared.aws.logs_api import LogsApi
 from shared.aws.sessions import SourceSession
@@ -55,6 +55,7 @@ def main(loaded: Loaded, *, once: bool = False) -> None:
         leases.changed, limiter.members = fetching.settle, leases.members
         leases.start()
     _add_searches(settings.sources, fetching, limiter, client, liveness.touch)
+    allocator.settle()
     collector.settle()
     log.info("fetcher ready", sources=len(settings.sources), once=once)
     try:

@@ -11,14 +11,14 @@ from redis.client import Pipeline
 
 from services.fetcher import backfill_digests, backfill_steps, batches
 from services.fetcher.backfill_steps import Ids, Moved
-from shared import backfills, books, codec, digests, keys, metrics, queues
+from shared import backfills, books, digests, keys, metrics, queues
 from shared.aws.logs_api import LogsApi
 from shared.aws.pages import Page
 from shared.backfills import Stored
 from shared.errors import SourceBusy, TokenRefused
-from shared.messages import Backfill, Backfills, GroupRef, LogEvent
+from shared.event_columns import EventColumns
+from shared.messages import Backfill, Backfills, GroupRef
 from shared.queues import RAW, JobQueue
-from shared.remembered import hashes_of
 from shared.settings.model import Source
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class BackfillReader:
     ) -> None:
         self.group = group
         self.key = keys.group_key(group)
-        self._source = source
+        self._batches = batches.Maker(group, source.name, backfill=True)
         self._api = api
         self._queue = queue
         self._client: redis.Redis = queue.connection
@@ -75,10 +75,10 @@ class BackfillReader:
             )
             self._restart(stored, one)
             raise
-        hashes = hashes_of(page.events)
-        fresh = backfill_steps.unseen(page.events, hashes, stored.ids)
-        moved = backfill_steps.advance(stored.state, one, page.events, fresh, page.token, stored.ids, self._now())
-        self._commit(stored, backfill_steps.current(one).again, moved, fresh, len(page.events))
+        events = EventColumns(page.events)
+        fresh = backfill_steps.unseen(events, stored.ids)
+        moved = backfill_steps.advance(stored.state, one, events, fresh, page.token, stored.ids, self._now())
+        self._commit(stored, backfill_steps.current(one).again, moved, fresh, len(events))
         if moved.one.state == "done":
             log.info("backfill is done", group=self.group.log_group, backfill=one.backfill_id, events=moved.one.events)
         return True
@@ -110,30 +110,16 @@ class BackfillReader:
         state = backfill_steps.restarted(stored.state, one)
         self._transact(stored, lambda pipe: self._store(pipe, state, stored.ids))
 
-    def _commit(
-        self, stored: Stored, again: bool, moved: Moved, fresh: list[tuple[LogEvent, int]], fetched: int
-    ) -> None:
+    def _commit(self, stored: Stored, again: bool, moved: Moved, fresh: EventColumns, fetched: int) -> None:
         """Write batches, jobs, state, ids, books and digests in one transaction."""
-        made = [
-            batches.batch(
-                self.key,
-                self.group,
-                self._source.name,
-                f"b{moved.state.sequence}",
-                number,
-                events,
-                backfill=True,
-            )
-            for number, events in enumerate(batches.split([event for event, _ in fresh]))
-        ]
-        payloads = [codec.encode(one) for one in made]
+        made = self._batches.make(moved.state.sequence, fresh)
         kept = backfill_digests.planned(
-            self._client, self.key, moved, [] if again else fresh, self._audit_window_ms, self._now()
+            self._client, self.key, moved, EventColumns([]) if again else fresh, self._audit_window_ms, self._now()
         )
 
         def write(pipe: Pipeline) -> None:
-            for one, payload in zip(made, payloads, strict=True):
-                queues.put(pipe, self._queue, RAW, one.batch_id, payload, batches.facts(self.key, one))
+            for one in made:
+                queues.put(pipe, self._queue, RAW, one.batch_id, one.payload, one.facts)
             books.record(pipe, self.key, {"fetched": fetched, "duplicates": fetched - len(fresh)})
             kept.record(pipe)
             self._store(pipe, kept.state, moved.ids)
@@ -141,7 +127,7 @@ class BackfillReader:
         self._transact(stored, write)
         metrics.EVENTS_FETCHED.inc(fetched)
         metrics.EVENTS_DUPLICATE.inc(fetched - len(fresh))
-        metrics.BYTES_FETCHED.labels(*metrics.of_group(self.group)).inc(sum(len(event.message) for event, _ in fresh))
+        metrics.BYTES_FETCHED.labels(*metrics.of_group(self.group)).inc(sum(fresh.sizes))
 
     def _store(self, pipe: Pipeline, state: Backfills, ids: Ids) -> None:
         name = keys.backfills(self.key)

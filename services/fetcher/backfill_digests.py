@@ -5,6 +5,8 @@ may have begun within a minute: what a backfill reads of that minute waits in it
 an audit would take it for events that the tail read twice.
 """
 
+from operator import not_
+
 import msgspec
 import redis
 from msgspec import Struct
@@ -14,9 +16,8 @@ from redis.client import Pipeline
 from services.fetcher.backfill_steps import Moved
 from shared import backfills, digests, keys
 from shared.digests import HOUR_MS, MINUTE_MS, MINUTES, Keeper, Mark
-from shared.messages import Backfills, LogEvent
-
-Fresh = list[tuple[LogEvent, int]]
+from shared.event_columns import EventColumns
+from shared.messages import Backfills
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     state: Backfills
     keeper: Keeper
     group_key: str
-    fresh: Fresh
+    fresh: EventColumns
     now_ms: int
     mark: Mark | None = None
     """Where the digests begin from now on; None: where they did."""
@@ -51,7 +52,9 @@ class Planned(Struct, frozen=True, kw_only=True):
         pipe.expire(name, ((hour + 2) * HOUR_MS + self.window_ms - self.now_ms) // 1000)
 
 
-def planned(client: redis.Redis, group_key: str, moved: Moved, fresh: Fresh, window_ms: int, now_ms: int) -> Planned:
+def planned(
+    client: redis.Redis, group_key: str, moved: Moved, fresh: EventColumns, window_ms: int, now_ms: int
+) -> Planned:
     """Return what to write of `fresh` events, which were never delivered before. Blocks on Redis."""
     state, mark = moved.state, digests.read_mark(client, group_key)
     plan = Planned(
@@ -65,10 +68,10 @@ def planned(client: redis.Redis, group_key: str, moved: Moved, fresh: Fresh, win
     if mark is None or not mark.from_start:
         return plan
     edge = mark.from_ms // MINUTE_MS if mark.from_ms % MINUTE_MS else -1
-    at_edge = [(event, hashed) for event, hashed in fresh if event.timestamp_ms // MINUTE_MS == edge]
-    if at_edge:
-        fresh = [(event, hashed) for event, hashed in fresh if event.timestamp_ms // MINUTE_MS != edge]
-        state = _waiting(state, edge, at_edge)
+    are_at_edge = [time_ms // MINUTE_MS == edge for time_ms in fresh.times_ms]
+    if True in are_at_edge:
+        state = _waiting(state, edge, fresh.where(are_at_edge))
+        fresh = fresh.where(list(map(not_, are_at_edge)))
     before = backfills.holding(state.covered, mark.from_ms - 1) if moved.completed else None
     longer = digests.extended(mark, before.from_ms) if before else mark
     if longer == mark:
@@ -77,7 +80,7 @@ def planned(client: redis.Redis, group_key: str, moved: Moved, fresh: Fresh, win
     return replace(plan, state=rest, fresh=fresh, mark=longer, flushed=state)
 
 
-def _waiting(state: Backfills, minute: int, fresh: Fresh) -> Backfills:
+def _waiting(state: Backfills, minute: int, fresh: EventColumns) -> Backfills:
     count, total = (state.edge_count, state.edge_sum) if state.edge_minute == minute else (0, 0)
-    total += sum(digests.hashed(hashed) for _, hashed in fresh)
+    total += sum(map(digests.hashed, fresh.hashes))
     return replace(state, edge_minute=minute, edge_count=count + len(fresh), edge_sum=total)

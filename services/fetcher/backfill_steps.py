@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from services.fetcher.slices import CLOSE_MARGIN_MS
 from shared import backfills
-from shared.messages import Backfill, BackfillPart, Backfills, LogEvent, TimeRange
+from shared.event_columns import EventColumns
+from shared.messages import Backfill, BackfillPart, Backfills, TimeRange
 
 #: Ids remembered at most. A group with more events than this within the margin is given a shorter margin.
 MAX_IDS = 200_000
@@ -49,20 +50,16 @@ def current(one: Backfill) -> BackfillPart:
     return one.parts[one.part]
 
 
-def unseen(events: list[LogEvent], hashes: list[int], ids: Ids) -> list[tuple[LogEvent, int]]:
-    """Return the events whose hashes are not among `ids`, each with its own; repeats within `events` go too."""
-    fresh: dict[int, LogEvent] = {}
-    for event, hashed in zip(events, hashes, strict=True):
-        if hashed not in ids:
-            fresh.setdefault(hashed, event)
-    return [(event, hashed) for hashed, event in fresh.items()]
+def unseen(events: EventColumns, ids: Ids) -> EventColumns:
+    """Return the events whose hashes are not among `ids`; repeats within `events` go too."""
+    return events.first_of(set(events.hashes) - ids.keys())
 
 
 def advance(
     state: Backfills,
     one: Backfill,
-    events: list[LogEvent],
-    fresh: list[tuple[LogEvent, int]],
+    events: EventColumns,
+    fresh: EventColumns,
     token: str | None,
     ids: Ids,
     now_ms: int,
@@ -72,7 +69,7 @@ def advance(
     `fresh` are those of its `events` that are not among `ids`, which are those remembered so far.
     """
     part = current(one)
-    times = {hashed: max(0, event.timestamp_ms) for event, hashed in fresh}
+    times = {hashed: max(0, time_ms) for hashed, time_ms in zip(fresh.hashes, fresh.times_ms, strict=True)}
     ids = {**ids, **times}
     newest_ms = max([*times.values(), one.newest_ms])
     in_order = one.in_order and all(time >= one.newest_ms - CLOSE_MARGIN_MS for time in times.values())
@@ -86,7 +83,7 @@ def advance(
         changed_ms=now_ms,
         pages=one.pages + 1,
         events=one.events + len(events),
-        bytes=one.bytes + sum(len(event.message) for event in events),
+        bytes=one.bytes + sum(events.sizes),
         fault="",
     )
     read_ms = one.certain_ms - 1 if token else part.to_ms

@@ -1,38 +1,33 @@
-"""The stage: read a page of one group, drop what was seen, commit the rest together with the place to go on from."""
+"""The stage: read a page of one group, drop what was seen, commit the rest together with the place to go on from.
+
+What is read next, slices.py and sweeps.py say; commit.py writes what was read.
+"""
 
 import time
 from collections.abc import Callable
-from functools import partial
 
-import msgspec
-import redis
 import structlog
 from msgspec.structs import replace
 
-from services.fetcher import batches, lateness, slices, sweeps
+from services.fetcher import lateness, slices, sweeps
 from services.fetcher.batches import Gathered
+from services.fetcher.commit import Committer, Superseded
 from services.fetcher.prefetch import PagesAhead, Permit
-from services.fetcher.seen import SeenEvents
-from shared import books, codec, digests, keys, metrics, queues
+from shared import digests, keys
 from shared.aws.logs_api import LogsApi
 from shared.aws.pages import Page
 from shared.errors import SourceBusy, SourceError, TokenRefused
-from shared.messages import Checkpoint, GroupRef, LogEvent, OpenSlice
-from shared.queues import RAW, JobQueue
+from shared.event_columns import EventColumns
+from shared.messages import Checkpoint, GroupRef, OpenSlice
+from shared.queues import JobQueue
 from shared.settings.model import Source
 
 log = structlog.get_logger()
-
-_checkpoints = msgspec.json.Decoder(Checkpoint)
 
 
 def now_ms() -> int:
     """Return the time in milliseconds since 1970 UTC."""
     return int(time.time() * 1000)
-
-
-class Superseded(Exception):
-    """Somebody else committed for this group since we read its checkpoint: start again from theirs."""
 
 
 class GroupReader:
@@ -60,15 +55,10 @@ class GroupReader:
         self.brought = 0
         """Events committed so far that had not been read before."""
         self._api = api
-        self._queue = queue
-        self._client = queue.connection
         self._start_ms = start_ms
         self._clock = clock
         self._ahead = PagesAhead(self._fetched)
-        self._seen = SeenEvents(self._client, self.key)
-        self._digests = digests.Keeper(self._client, self.key, audit_window_ms)
-        self._stored: bytes | None = None
-        self._checkpoint: Checkpoint | None = None
+        self._state = Committer(group, source.name, queue, start_ms=start_ms, audit_window_ms=audit_window_ms)
         self._round_ms: int | None = None
         self._tail_read = False
         self._deep_pages = 0
@@ -111,19 +101,23 @@ class GroupReader:
 
     def read_to_ms(self) -> int:
         """Return the watermark: every event older than this was read, unless it arrives later. 0: not known."""
-        return self._checkpoint.watermark_ms if self._checkpoint else 0
+        checkpoint = self._state.checkpoint
+        return checkpoint.watermark_ms if checkpoint else 0
 
     def unread_ms(self) -> int:
         """Return a time before which nothing is unread, unless it arrives later. 0: not known."""
-        return slices.unread_ms(self._checkpoint) if self._checkpoint else 0
+        checkpoint = self._state.checkpoint
+        return slices.unread_ms(checkpoint) if checkpoint else 0
 
     def lateness_ms(self) -> int:
         """Return the longest time from timestamp to ingestion seen lately."""
-        return lateness.latest(self._checkpoint) if self._checkpoint else 0
+        checkpoint = self._state.checkpoint
+        return lateness.latest(checkpoint) if checkpoint else 0
 
     def is_sweeping(self) -> bool:
         """Say whether a deep sweep is under way."""
-        deep = self._checkpoint.deep if self._checkpoint else None
+        checkpoint = self._state.checkpoint
+        deep = checkpoint.deep if checkpoint else None
         return deep is not None and deep.open_slice is not None
 
     def _fetched(self, current: OpenSlice) -> Page:
@@ -140,7 +134,7 @@ class GroupReader:
         late_window = sweeps.late_window(checkpoint, self.source)
         if checkpoint.open_slice is None and self._tail_read:
             return slices.due_sweep(checkpoint, now, late_window) or self._deep(checkpoint, now, once=once)
-        return slices.next_slice(checkpoint, now, late_window, self._seen.bytes_from(checkpoint.swept_ms))
+        return slices.next_slice(checkpoint, now, late_window, self._state.seen.bytes_from(checkpoint.swept_ms))
 
     def _deep(self, checkpoint: Checkpoint, now: int, *, once: bool) -> OpenSlice | None:
         """Return the deep sweep to read from now, if one is due and this round may read more of it."""
@@ -164,24 +158,26 @@ class GroupReader:
                     why=str(error),
                 )
                 checkpoint = self._loaded()
-                self._commit(sweeps.restarted(checkpoint) if current.is_deep else slices.restarted(checkpoint), [], 0)
+                after = sweeps.restarted(checkpoint) if current.is_deep else slices.restarted(checkpoint)
+                self._state.commit(after, EventColumns([]), 0, self._now())
             raise  # to be backed off from: the next token may fare no better
 
     def _read_page(self, current: OpenSlice) -> None:
         """Read a page, and while they are old and make one batch those behind it, and commit them together."""
         page = self._ahead.page(current)
         before, now = self._loaded(), self._now()
-        after = self._advanced(sweeps.arranged(before, current, now, self.source), current, page, now)
-        gathered = Gathered(page.events)
+        events = EventColumns(page.events)
+        after = self._advanced(sweeps.arranged(before, current, now, self.source), current, events, page.token, now)
+        gathered = Gathered(events)
         if current.is_deep:
-            fresh = self._seen.unseen([event for event in page.events if not sweeps.is_certain(before, event)])
+            events = events.where([not sweeps.is_certain(before, event) for event in page.events])
         else:
             page, after = self._gather(gathered, page, after, now)
-            fresh = self._seen.unseen(gathered.events)
+            events = gathered.events()
+        fresh = self._state.seen.unseen(events)
         # Commits are counted, not pages; a batch is named by that.
-        after = replace(after, sequence=before.sequence + 1)
-        after = self._measured(after, current, [event for event, _ in fresh], now)
-        self._commit(after, fresh, len(gathered.events))
+        after = self._measured(replace(after, sequence=before.sequence + 1), current, fresh, now)
+        self._state.commit(after, fresh, gathered.count, self._now())
         self.pages, self.brought = self.pages + gathered.pages, self.brought + len(fresh)
         if current.is_deep:
             self._deep_pages, self._deep_read = self._deep_pages + 1, not page.token
@@ -198,59 +194,26 @@ class GroupReader:
             behind = self._ahead.started()
             if behind is None:
                 break  # what was read is committed, and then the error is met
-            page = behind
-            gathered.add(page.events)
-            after = self._advanced(after, following, page, self._now())
+            page, events = behind, EventColumns(behind.events)
+            gathered.add(events)
+            after = self._advanced(after, following, events, page.token, self._now())
             following = self._ahead.start(after.open_slice)
         return page, after
 
-    def _advanced(self, checkpoint: Checkpoint, current: OpenSlice, page: Page, now: int) -> Checkpoint:
+    def _advanced(
+        self, checkpoint: Checkpoint, current: OpenSlice, events: EventColumns, token: str | None, now: int
+    ) -> Checkpoint:
+        times_ms = events.times_ms
         if current.is_deep:
-            return sweeps.advance(checkpoint, current, page.events, page.token, now, self.source)
+            return sweeps.advance(checkpoint, current, times_ms, token, now, self.source)
         late_window = sweeps.late_window(checkpoint, self.source)
-        return slices.advance(checkpoint, current, page.events, page.token, now, late_window)
+        return slices.advance(checkpoint, current, times_ms, token, now, late_window)
 
-    def _measured(self, checkpoint: Checkpoint, current: OpenSlice, fresh: list[LogEvent], now: int) -> Checkpoint:
-        source = self.source
-        checkpoint = lateness.noted(checkpoint, fresh, now, max(source.sweep_interval, source.late_window))
+    def _measured(self, checkpoint: Checkpoint, current: OpenSlice, fresh: EventColumns, now: int) -> Checkpoint:
+        source, late_ms = self.source, fresh.late_ms
+        checkpoint = lateness.noted(checkpoint, late_ms, now, max(source.sweep_interval, source.late_window))
         # What only a deep sweep could find is no reason for the tail to read further back.
-        return slices.measured(checkpoint, [] if current.is_deep else fresh, now, source.late_window)
-
-    def _commit(self, after: Checkpoint, fresh: list[tuple[LogEvent, int]], fetched: int) -> None:
-        """Write batches, jobs, remembered ids, books and checkpoint in one transaction.
-
-        Raises Superseded, with nothing written, when the checkpoint is no longer the one we started from.
-        """
-        made = [
-            batches.batch(self.key, self.group, self.source.name, after.sequence, number, events)
-            for number, events in enumerate(batches.split([event for event, _ in fresh]))
-        ]
-        payloads = [codec.encode(one) for one in made]
-        told = [batches.facts(self.key, one) for one in made]
-        stored = msgspec.json.encode(after)
-        place = keys.checkpoint(self.key)
-        expected, self._checkpoint = self._stored, None  # whatever goes wrong below, the next call loads it anew
-        with self._client.pipeline() as pipe:
-            pipe.watch(place)  # type: ignore[no-untyped-call]
-            if pipe.get(place) != expected:
-                raise Superseded
-            pipe.multi()
-            for one, payload, each in zip(made, payloads, told, strict=True):
-                queues.put(pipe, self._queue, RAW, one.batch_id, payload, each)
-            additions = self._seen.add(pipe, fresh, after.sequence, partial(sweeps.is_needed, after))
-            pruned = self._seen.prune(pipe, after.swept_ms, partial(sweeps.is_needed, after))
-            books.record(pipe, self.key, {"fetched": fetched, "duplicates": fetched - len(fresh)})
-            self._digests.record(pipe, fresh, after.sequence, self._start_ms, self._now())
-            pipe.set(place, stored)
-            try:
-                pipe.execute()
-            except redis.WatchError:
-                raise Superseded from None
-        self._seen.committed(additions, pruned)
-        metrics.EVENTS_FETCHED.inc(fetched)
-        metrics.EVENTS_DUPLICATE.inc(fetched - len(fresh))
-        metrics.BYTES_FETCHED.labels(*metrics.of_group(self.group)).inc(sum(each["bytes"] for each in told))
-        self._checkpoint, self._stored = after, stored
+        return slices.measured(checkpoint, [] if current.is_deep else late_ms, now, source.late_window)
 
     def _now(self) -> int:
         """Return the time by AWS's clock, as far as it is known: by a faster one, late events would pass for swept."""
@@ -258,20 +221,6 @@ class GroupReader:
 
     def _loaded(self) -> Checkpoint:
         """Return the checkpoint, read from Redis if the one in memory may not be the last."""
-        if self._checkpoint is None:
-            stored = self._client.get(keys.checkpoint(self.key))
-            self._stored = stored if isinstance(stored, bytes) else None
-            self._seen.reload()
-            self._checkpoint = (
-                self._decoded(self._stored) if self._stored is not None else slices.begin(self._start_ms, self._now())
-            )
-        return self._checkpoint
-
-    def _decoded(self, stored: bytes) -> Checkpoint:
-        try:
-            return _checkpoints.decode(stored)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise SourceError(
-                f"{keys.checkpoint(self.key)} in Redis, of {self.group.log_group}, is no checkpoint of this release "
-                f"({error}), it is left as it is: run the newer release everywhere"
-            ) from None
+        if self._state.checkpoint is None:
+            self._state.checkpoint = self._state.load() or slices.begin(self._start_ms, self._now())
+        return self._state.checkpoint

@@ -15,15 +15,15 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from operator import sub
+from operator import not_
 from typing import NamedTuple
 
 import redis
 from redis.client import Pipeline
 
 from shared import keys
-from shared.messages import LogEvent
-from shared.remembered import Field, field_name, hashes_of, in_order, parse, unpack
+from shared.event_columns import EventColumns
+from shared.remembered import Field, field_name, parse, unpack
 
 #: Hashes held in memory for one group before the least recently used fields are let go: about 20 MB at most.
 MAX_LOADED = 250_000
@@ -59,31 +59,24 @@ class SeenEvents:
         """Return the message bytes of those events that a read from `swept_ms` on brings again, or a little more."""
         return sum(field.bytes for field in self._fields.values() if field.newest_ms >= swept_ms)
 
-    def unseen(self, events: list[LogEvent]) -> list[tuple[LogEvent, int]]:
-        """Return the events not seen before, each with its hash, in their order; repeats within `events` go too."""
-        if not events:
-            return []
-        times = [event.timestamp_ms for event in events]
-        oldest, newest = min(times), max(times)
+    def unseen(self, events: EventColumns) -> EventColumns:
+        """Return the events not seen before, in their order; repeats within `events` go too."""
+        if not len(events):
+            return events
+        oldest, newest = min(events.times_ms), max(events.times_ms)
         touched = self._load(
             [field.name for field in self._fields.values() if field.oldest_ms <= newest and field.newest_ms >= oldest]
         )
-        hashes = hashes_of(events)
-        own = set(hashes)
-        if len(own) == len(hashes) and all(own.isdisjoint(held) for held in touched):  # nearly always, where much comes
-            return list(zip(events, hashes, strict=True))
+        new = set(events.hashes)
         for held in touched:
-            own -= own & held
-        fresh: dict[int, LogEvent] = {}
-        for event, hashed in zip(events, hashes, strict=True):
-            if hashed in own:
-                fresh.setdefault(hashed, event)
-        return [(event, hashed) for hashed, event in fresh.items()]
+            if not new.isdisjoint(held):  # nearly never, where much comes
+                new -= new & held
+        return events.first_of(new)
 
     def add(
         self,
         pipe: Pipeline,
-        fresh: list[tuple[LogEvent, int]],
+        fresh: EventColumns,
         sequence: int,
         is_needed: Callable[[Field], bool] = lambda _: False,
     ) -> list["Addition"]:
@@ -92,12 +85,11 @@ class SeenEvents:
         Events that `is_needed` holds for once they are swept are kept apart: the rest can be forgotten earlier.
         """
         additions: list[Addition] = []
-        for stretch in _stretches(fresh):
+        for stretch in _stretches(fresh.by_time()):
             for unnamed, part in _apart(stretch, is_needed):
                 field = _named(unnamed, f"{sequence}.{len(additions)}")
-                hashes = [hashed for _, hashed in part]
-                pipe.hset(self._key, field.name, array("Q", hashes).tobytes())
-                additions.append(Addition(field, hashes))
+                pipe.hset(self._key, field.name, array("Q", part.hashes).tobytes())
+                additions.append(Addition(field, part.hashes))
         return additions
 
     def prune(self, pipe: Pipeline, swept_ms: int, is_needed: Callable[[Field], bool] = lambda _: False) -> list[str]:
@@ -152,28 +144,25 @@ class Addition(NamedTuple):
     hashes: list[int]
 
 
-def _apart(
-    stretch: list[tuple[LogEvent, int]], is_needed: Callable[[Field], bool]
-) -> Iterable[tuple[Field, list[tuple[LogEvent, int]]]]:
+def _apart(stretch: EventColumns, is_needed: Callable[[Field], bool]) -> Iterable[tuple[Field, EventColumns]]:
     """Yield `stretch` whole if nothing in it is late, else what is not late and what is; each with a field yet to be named."""
-    whole = _field([event for event, _ in stretch])
+    whole = _field(stretch)
     if not is_needed(whole):
         yield whole, stretch
         return
-    parts: tuple[list[tuple[LogEvent, int]], list[tuple[LogEvent, int]]] = ([], [])
-    for one in stretch:
-        parts[is_needed(_field([one[0]]))].append(one)
-    for part in filter(None, parts):
-        yield _field([event for event, _ in part]), part
+    are_needed = [is_needed(_field(stretch.cut(place, place + 1))) for place in range(len(stretch))]
+    for part in (stretch.where(list(map(not_, are_needed))), stretch.where(are_needed)):
+        if len(part):
+            yield _field(part), part
 
 
-def _field(events: list[LogEvent]) -> Field:
-    times = [event.timestamp_ms for event in events]
-    ingested_ms = [event.ingestion_ms for event in events]
-    size = sum([len(event.message) for event in events])
-    if min(ingested_ms) <= 0:
-        return Field("", min(times), max(times), size)
-    return Field("", min(times), max(times), size, max(ingested_ms), max(map(sub, ingested_ms, times)))
+def _field(events: EventColumns) -> Field:
+    """Return the field of events in order of time."""
+    times_ms, ingestion_ms = events.times_ms, events.ingestion_ms
+    oldest_ms, newest_ms, size = times_ms[0], times_ms[-1], sum(events.sizes)
+    if min(ingestion_ms) <= 0:
+        return Field("", oldest_ms, newest_ms, size)
+    return Field("", oldest_ms, newest_ms, size, max(ingestion_ms), max(events.late_ms))
 
 
 def _named(field: Field, written: str) -> Field:
@@ -181,12 +170,12 @@ def _named(field: Field, written: str) -> Field:
     return parse(name.encode())
 
 
-def _stretches(fresh: list[tuple[LogEvent, int]]) -> Iterable[list[tuple[LogEvent, int]]]:
-    """Return `fresh` by stretches of time that do not touch one another."""
-    if not fresh:
+def _stretches(events: EventColumns) -> Iterable[EventColumns]:
+    """Return events in order of time by stretches of it that do not touch one another."""
+    if not len(events):
         return []
-    times, ordered = in_order(fresh)
-    oldest, newest = times[0], times[-1]
+    times_ms = events.times_ms
+    oldest, newest = times_ms[0], times_ms[-1]
     length = max(STRETCH_MS, (newest - oldest) // MAX_STRETCHES + 1)
-    ends = [bisect_left(times, (number + 1) * length) for number in range(oldest // length, newest // length + 1)]
-    return [ordered[start:end] for start, end in pairwise([0, *ends]) if end > start]
+    ends = [bisect_left(times_ms, (number + 1) * length) for number in range(oldest // length, newest // length + 1)]
+    return [events.cut(start, end) for start, end in pairwise([0, *ends]) if end > start]

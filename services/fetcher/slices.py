@@ -16,9 +16,11 @@ CloudWatch takes events up to two hours ahead of its clock, so a slice of the ta
 Remembered event ids make the overlap harmless: see seen.py.
 """
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
-from shared.messages import Checkpoint, LogEvent, OpenSlice
+from shared.messages import Checkpoint, OpenSlice
 
 #: PutLogEvents accepts timestamps as far ahead as this.
 AHEAD_MS = 2 * 3_600_000
@@ -78,20 +80,21 @@ def unread_ms(checkpoint: Checkpoint) -> int:
 def advance(
     checkpoint: Checkpoint,
     current: OpenSlice,
-    events: list[LogEvent],
+    times_ms: Sequence[int],
     token: str | None,
     now_ms: int,
     late_window_ms: int,
 ) -> Checkpoint:
-    """Return the checkpoint after one more page of `current`; without a token, the slice is complete."""
-    times = [event.timestamp_ms for event in events] or [current.newest_ms]
+    """Return the checkpoint after one more page of `current`, by the timestamps of its events; without a token, the slice
+    is complete."""
+    newest_ms = current.newest_ms
     moved = replace(
         current,
         token=token or "",
         started_ms=min(current.started_ms, now_ms),  # by a clock that was wrong, and has been set right since
-        events=current.events + len(events),
-        newest_ms=max([*times, current.newest_ms]),
-        in_order=current.in_order and min(times) >= current.newest_ms - CLOSE_MARGIN_MS,
+        events=current.events + len(times_ms),
+        newest_ms=max(newest_ms, max(times_ms, default=newest_ms)),
+        in_order=current.in_order and min(times_ms, default=newest_ms) >= newest_ms - CLOSE_MARGIN_MS,
     )
     after = replace(checkpoint, sequence=checkpoint.sequence + 1, open_slice=moved)
     if not token:
@@ -107,8 +110,8 @@ def restarted(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, sequence=checkpoint.sequence + 1, open_slice=None)
 
 
-def measured(checkpoint: Checkpoint, fresh: list[LogEvent], now_ms: int, late_window_ms: int) -> Checkpoint:
-    """Return the checkpoint with the lateness of `fresh` events taken into account."""
+def measured(checkpoint: Checkpoint, late_ms: Sequence[int], now_ms: int, late_window_ms: int) -> Checkpoint:
+    """Return the checkpoint with the lateness of new events taken into account."""
     if now_ms - checkpoint.lateness_since_ms >= late_window_ms:
         checkpoint = replace(
             checkpoint,
@@ -116,7 +119,7 @@ def measured(checkpoint: Checkpoint, fresh: list[LogEvent], now_ms: int, late_wi
             lateness_next_ms=0,
             lateness_since_ms=now_ms,
         )
-    latest = max([event.ingestion_ms - event.timestamp_ms for event in fresh], default=0)
+    latest = max(late_ms, default=0)
     if latest <= checkpoint.lateness_next_ms:
         return checkpoint
     return replace(checkpoint, lateness_next_ms=min(latest, late_window_ms))

@@ -15,6 +15,8 @@ The next deep sweep begins where sweep_window before the last one began: what ca
 one is there for the other, however long they take.
 """
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from shared.messages import Checkpoint, DeepSweeps, LogEvent, OpenSlice
@@ -85,16 +87,17 @@ def pages_a_round(current: OpenSlice, now_ms: int, source: Source) -> int:
 
 
 def advance(
-    checkpoint: Checkpoint, current: OpenSlice, events: list[LogEvent], token: str | None, now_ms: int, source: Source
+    checkpoint: Checkpoint, current: OpenSlice, times_ms: Sequence[int], token: str | None, now_ms: int, source: Source
 ) -> Checkpoint:
-    """Return the checkpoint after one more page of a deep sweep; without a token, it is complete."""
+    """Return the checkpoint after one more page of a deep sweep, by the timestamps of its events; without a token, it is
+    complete."""
     deep = _deep(checkpoint)
     moved = replace(
         current,
         token=token or "",
         started_ms=min(current.started_ms, now_ms),  # by a clock that was wrong, and has been set right since
-        events=current.events + len(events),
-        newest_ms=max([event.timestamp_ms for event in events] + [current.newest_ms]),
+        events=current.events + len(times_ms),
+        newest_ms=max(current.newest_ms, max(times_ms, default=0)),
     )
     if token:
         deep = replace(deep, open_slice=moved)

@@ -346,7 +346,7 @@ def test_hours_older_than_the_window_are_unknown_and_not_different(
     put(aws, clock, 100, age_ms=4 * HOUR_MS)
     put(aws, clock, 10, age_ms=20 * MINUTE_MS)
     reader = a_reader(aws, client)
-    reader._digests = digests.Keeper(client, KEY, HOUR_MS)
+    reader._state._digests = digests.Keeper(client, KEY, HOUR_MS)
     read(reader)
     answer = audits()
     old = audits(end="3h")

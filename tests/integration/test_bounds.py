@@ -12,6 +12,7 @@ from rq.exceptions import NoSuchJobError
 from services.fetcher.batches import MAX_CHARACTERS, MAX_EVENTS, split
 from shared import codec, keys, queues
 from shared.errors import PoisonMessage
+from shared.event_columns import EventColumns
 from shared.messages import RawBatch
 from shared.queues import RAW, BoundedJob
 from tests.eventually import eventually
@@ -59,7 +60,7 @@ def test_the_largest_batch_that_can_be_made_is_within_the_bounds() -> None:
     batch = a_raw_batch(1)
     raw = codec.encode(RawBatch(batch_id="b", group=batch.group, source="s" * 64, events=tuple(events)))
 
-    assert [events] == list(split(events))
+    assert [events] == [piece.events for piece in split(EventColumns(events))]
     assert MAX_EVENTS == len(codec.decode(RawBatch, raw).events)
     assert MAX_EVENTS * (characters * 6 + 512 + 512 + 400) < codec.MAX_DECODED_BYTES
 

@@ -83,7 +83,7 @@ def test_the_next_page_is_fetched_while_the_last_one_is_committed(
     """Each commit here waits for the call that comes after it."""
     expected = fill(aws, 50)
     reader = a_reader(aws, client)
-    commit = reader._commit
+    commit = reader._state.commit
     seen: list[int] = []
 
     def waiting(*arguments: object) -> None:
@@ -92,7 +92,7 @@ def test_the_next_page_is_fetched_while_the_last_one_is_committed(
             eventually(lambda: aws.call_count("FilterLogEvents") == len(seen) + 1)
         commit(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reader, "_commit", waiting)
+    monkeypatch.setattr(reader._state, "commit", waiting)
     read_ahead(reader)
 
     assert expected == messages(client)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from services.fetcher import seen
 from services.fetcher.seen import SeenEvents
 from shared import keys
+from shared.event_columns import EventColumns
 from shared.messages import LogEvent
 from shared.remembered import UNKNOWN_MS, digest
 from tests.unit.fetcher.memory_redis import MemoryRedis
@@ -36,14 +37,14 @@ def loaded(store: Any) -> SeenEvents:
 
 def commit(store: Any, events: SeenEvents, page: list[LogEvent], sequence: int, swept_ms: int = 0) -> list[LogEvent]:
     """Remember what is new of a page, forget what is before `swept_ms`; return what was new."""
-    fresh = events.unseen(page)
+    fresh = events.unseen(EventColumns(page))
     with store.pipeline() as pipe:
         pipe.multi()
         additions = events.add(pipe, fresh, sequence)
         pruned = events.prune(pipe, swept_ms)
         pipe.execute()
     events.committed(additions, pruned)
-    return [event for event, _ in fresh]
+    return fresh.events
 
 
 def names(store: Any) -> list[str]:
@@ -70,12 +71,12 @@ def test_an_event_is_new_once(store: Any) -> None:
 def test_nothing_is_remembered_of_a_commit_that_never_was(store: Any) -> None:
     """Its events are new until their batch is queued, in the same transaction."""
     events = loaded(store)
-    fresh = events.unseen([an_event(1)])
+    fresh = events.unseen(EventColumns([an_event(1)]))
     with store.pipeline() as pipe:
         pipe.multi()
         events.add(pipe, fresh, 1)
 
-    assert [an_event(1)] == [event for event, _ in loaded(store).unseen([an_event(1)])]
+    assert [an_event(1)] == loaded(store).unseen(EventColumns([an_event(1)])).events
 
 
 def test_events_that_differ_in_one_thing_are_two(store: Any) -> None:
@@ -105,7 +106,7 @@ def test_late_events_are_kept_apart_for_as_long_as_they_are_needed(store: Any) -
     events = loaded(store)
     with store.pipeline() as pipe:
         pipe.multi()
-        additions = events.add(pipe, events.unseen(page), 1, lambda field: field.late_ms > 1000)
+        additions = events.add(pipe, events.unseen(EventColumns(page)), 1, lambda field: field.late_ms > 1000)
         pipe.execute()
     events.committed(additions, [])
     assert 2 == len(names(store))
@@ -116,7 +117,7 @@ def test_late_events_are_kept_apart_for_as_long_as_they_are_needed(store: Any) -
             pruned = events.prune(pipe, NOW_MS + 1000, lambda field, ms=needed_ms: field.ingested_ms >= ms)  # type: ignore[misc]
             pipe.execute()
         events.committed([], pruned)
-        assert [page[n] for n in forgotten] == [event for event, _ in loaded(store).unseen(page)]
+        assert [page[n] for n in forgotten] == loaded(store).unseen(EventColumns(page)).events
         assert 0 == events.bytes_from(NOW_MS + 1000)
 
 
@@ -126,7 +127,7 @@ def test_fields_of_before_that_tell_no_ingestion_are_read(store: Any) -> None:
     store.hset(keys.seen(KEY), f"{NOW_MS + 1}:{NOW_MS + 1}:1:7", packed.tobytes())
     events = loaded(store)
 
-    assert [an_event(2)] == [event for event, _ in events.unseen([an_event(1), an_event(2)])]
+    assert [an_event(2)] == events.unseen(EventColumns([an_event(1), an_event(2)])).events
     assert [(UNKNOWN_MS, UNKNOWN_MS)] == [(field.ingested_ms, field.late_ms) for field in events._fields.values()]
 
 
@@ -152,7 +153,7 @@ def test_a_page_asks_only_for_what_it_can_touch(store: Any, monkeypatch: pytest.
         return ask(key, fields)
 
     monkeypatch.setattr(store, "hmget", noting)
-    loaded(store).unseen([an_event(4009), an_event(5000)])
+    loaded(store).unseen(EventColumns([an_event(4009), an_event(5000)]))
 
     assert sorted(map(short, asked)) == [f"{NOW_MS + n * 1000}:{NOW_MS + n * 1000 + 9}:10:{n + 1}" for n in (4, 5)]
 
@@ -166,7 +167,7 @@ def test_memory_is_bounded_while_a_group_remembers_more(store: Any, monkeypatch:
         commit(store, events, page, sequence)
 
         assert events.held <= 30
-    assert [] == [event for page in pages for event in events.unseen(page)]
+    assert [] == [event for page in pages for event in events.unseen(EventColumns(page)).events]
     assert events.held <= 30
 
 
@@ -187,7 +188,7 @@ def test_a_host_whose_clock_is_ahead_does_not_have_every_page_touch_everything(s
         page = [an_event(first + n * 300) for n in range(100)] + [an_event(first, NOW_MS + first + 3_600_000, "fast")]
         commit(store, events, page, sequence)
     anew = loaded(store)
-    anew.unseen([an_event(59 * 30_000 + n * 300) for n in range(100)])
+    anew.unseen(EventColumns([an_event(59 * 30_000 + n * 300) for n in range(100)]))
 
     assert anew.held < 15 * 100
 

@@ -177,7 +177,7 @@ def test_old_logs_uploaded_in_bulk_are_remembered_until_the_sweep_after(
     most = 0
     for _ in range(80):
         live(reader, clock, 10 / 60, 10 * MINUTE_MS)
-        most = max(most, reader._seen.held)
+        most = max(most, reader._state.seen.held)
 
     assert 15_000 == len(events(client))
     assert set() == twice(client)

@@ -81,7 +81,7 @@ REGISTRY: dict[str, tuple[str, ...]] = {
 }
 #: What cwpipe keeps for itself in Redis, beside batches. Who can write there can stop it (docs/security.md).
 OWN_STATE = {
-    *("services.fetcher.chosen", "services.fetcher.deletion", "services.fetcher.fetch", "services.fetcher.notes"),
+    *("services.fetcher.chosen", "services.fetcher.deletion", "services.fetcher.commit", "services.fetcher.notes"),
     *("services.fetcher.search", "services.operator.audit.kept", "services.operator.backfill.command"),
     *("services.operator.metrics.reading", "services.operator.status.picture"),
     *("shared.backfills", "shared.books", "shared.digests", "shared.orphans"),

@@ -9,10 +9,12 @@ from services.fetcher import backfill_steps
 from services.fetcher.slices import CLOSE_MARGIN_MS
 from services.operator.backfill.clip import clip
 from shared import backfills
+from shared.event_columns import EventColumns
 from shared.messages import Backfill, BackfillPart, Backfills, LogEvent, TimeRange
 
 FROM_MS, TO_MS = 1_000_000, 2_000_000
 NOW_MS = 3_000_000
+NOTHING = EventColumns([])
 
 
 def an_event(number: int, timestamp_ms: int) -> LogEvent:
@@ -27,11 +29,8 @@ def a_backfill(*parts: tuple[int, int]) -> Backfill:
 def advance(
     one: Backfill, times: list[int], last: bool = False, ids: backfill_steps.Ids | None = None
 ) -> backfill_steps.Moved:
-    page = [an_event(number, time) for number, time in enumerate(times)]
-    fresh = [(event, int(event.event_id)) for event in page]
-    return backfill_steps.advance(
-        Backfills(requests=(one,)), one, page, fresh, None if last else "t", ids or {}, NOW_MS
-    )
+    page = EventColumns([an_event(number, time) for number, time in enumerate(times)])
+    return backfill_steps.advance(Backfills(requests=(one,)), one, page, page, None if last else "t", ids or {}, NOW_MS)
 
 
 def test_what_is_covered_ends_a_margin_before_the_newest_event() -> None:
@@ -53,7 +52,7 @@ def test_without_a_token_a_part_is_complete_and_the_last_one_ends_it() -> None:
     assert ("running", 1, 20, 0) == (first.one.state, first.one.part, first.one.begin_ms, first.one.newest_ms)
     assert {} == dict(first.ids)
 
-    second = backfill_steps.advance(first.state, first.one, [], [], None, first.ids, NOW_MS)
+    second = backfill_steps.advance(first.state, first.one, NOTHING, NOTHING, None, first.ids, NOW_MS)
     assert "done" == second.one.state
     assert (TimeRange(from_ms=0, to_ms=9), TimeRange(from_ms=20, to_ms=29)) == second.state.covered
 
@@ -70,7 +69,9 @@ def test_a_refused_token_is_given_up_at_the_margin() -> None:
 def test_pages_out_of_order_are_read_again_from_the_start() -> None:
     """Nobody knows what else is behind: twice is better than never."""
     moved = advance(a_backfill(), [FROM_MS + 60_000])
-    moved = backfill_steps.advance(moved.state, moved.one, [], [(an_event(9, FROM_MS + 1), 9)], "t", moved.ids, NOW_MS)
+    moved = backfill_steps.advance(
+        moved.state, moved.one, NOTHING, EventColumns([an_event(9, FROM_MS + 1)]), "t", moved.ids, NOW_MS
+    )
     state = backfill_steps.restarted(moved.state, moved.one)
 
     assert not moved.one.in_order
@@ -112,10 +113,11 @@ class Model:
         there = [event for event in self.events if one.begin_ms <= event.timestamp_ms <= part.to_ms]
         at = int(one.token or 0)
         page, rest = there[at : at + self.page], there[at + self.page :]
-        fresh = backfill_steps.unseen(page, [int(event.event_id) for event in page], self.ids)
+        events = EventColumns(page)
+        fresh = backfill_steps.unseen(events, self.ids)
         token = str(at + self.page) if rest else None
-        moved = backfill_steps.advance(self.state, one, page, fresh, token, self.ids, NOW_MS)
-        self.delivered += [event.event_id for event, _ in fresh]
+        moved = backfill_steps.advance(self.state, one, events, fresh, token, self.ids, NOW_MS)
+        self.delivered += [event.event_id for event in fresh.events]
         self.state, self.ids = moved.state, moved.ids
         return True
 

@@ -3,7 +3,7 @@
 import pytest
 
 from services.fetcher import lateness
-from shared.messages import Checkpoint, LogEvent
+from shared.messages import Checkpoint
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -11,8 +11,7 @@ PERIOD_MS = 6 * HOUR_MS
 
 
 def noted(checkpoint: Checkpoint, *late_ms: int, now_ms: int = NOW_MS) -> Checkpoint:
-    events = [LogEvent(event_id="1", log_stream="s", timestamp_ms=now_ms - ms, ingestion_ms=now_ms) for ms in late_ms]
-    return lateness.noted(checkpoint, events, now_ms, PERIOD_MS)
+    return lateness.noted(checkpoint, late_ms, now_ms, PERIOD_MS)
 
 
 def a_checkpoint() -> Checkpoint:
@@ -34,12 +33,6 @@ def test_it_is_the_longest_of_this_period_and_the_one_before() -> None:
 def test_what_cannot_be_late_is_not(late_ms: int) -> None:
     """A timestamp ahead of its time, or one that CloudWatch would not have taken."""
     assert 0 == lateness.latest(noted(a_checkpoint(), late_ms))
-
-
-def test_an_event_without_an_ingestion_time_says_nothing() -> None:
-    event = LogEvent(event_id="1", log_stream="s", timestamp_ms=-5)
-
-    assert 0 == lateness.latest(lateness.noted(a_checkpoint(), [event], NOW_MS, PERIOD_MS))
 
 
 def test_a_clock_set_back_keeps_no_lateness_for_ever() -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from services.fetcher import slices
 from services.fetcher.slices import AHEAD_MS, CLOSE_MARGIN_MS, LEAST_LATENESS_MS, SMALL_BYTES
-from shared.messages import Checkpoint, LogEvent, OpenSlice
+from shared.messages import Checkpoint, OpenSlice
 
 NOW_MS = 1_800_000_000_000
 WINDOW_MS = 900_000
@@ -20,17 +20,11 @@ def a_checkpoint(**changes: Any) -> Checkpoint:
     return Checkpoint(**(usual | changes))
 
 
-def an_event(timestamp_ms: int, late_ms: int = 0) -> LogEvent:
-    return LogEvent(
-        event_id=str(timestamp_ms), log_stream="s", timestamp_ms=timestamp_ms, ingestion_ms=timestamp_ms + late_ms
-    )
-
-
 def page(
     checkpoint: Checkpoint, current: OpenSlice, *times_ms: int, token: str | None = None, now_ms: int = NOW_MS
 ) -> Checkpoint:
     """Return the checkpoint after a page of events at these times."""
-    return slices.advance(checkpoint, current, [an_event(ms) for ms in times_ms], token, now_ms, WINDOW_MS)
+    return slices.advance(checkpoint, current, times_ms, token, now_ms, WINDOW_MS)
 
 
 def tail(checkpoint: Checkpoint, remembered_bytes: int = 0, now_ms: int = NOW_MS) -> OpenSlice:
@@ -306,10 +300,10 @@ class TestClosedEarly:
 def test_lateness_is_the_longest_of_this_window_and_the_one_before() -> None:
     """One straggler makes reads overlap for a while, not for ever."""
     checkpoint = slices.begin(NOW_MS, NOW_MS)
-    checkpoint = slices.measured(checkpoint, [an_event(NOW_MS, 20_000), an_event(NOW_MS, 40_000)], NOW_MS, WINDOW_MS)
-    checkpoint = slices.measured(checkpoint, [an_event(NOW_MS, 30_000)], NOW_MS + WINDOW_MS - 1, WINDOW_MS)
+    checkpoint = slices.measured(checkpoint, [20_000, 40_000], NOW_MS, WINDOW_MS)
+    checkpoint = slices.measured(checkpoint, [30_000], NOW_MS + WINDOW_MS - 1, WINDOW_MS)
     first = slices.lateness(checkpoint, WINDOW_MS)
-    checkpoint = slices.measured(checkpoint, [an_event(NOW_MS, 30_000)], NOW_MS + WINDOW_MS, WINDOW_MS)
+    checkpoint = slices.measured(checkpoint, [30_000], NOW_MS + WINDOW_MS, WINDOW_MS)
     second = slices.lateness(checkpoint, WINDOW_MS)
     checkpoint = slices.measured(checkpoint, [], NOW_MS + 2 * WINDOW_MS, WINDOW_MS)
     third = slices.lateness(checkpoint, WINDOW_MS)
@@ -326,6 +320,6 @@ def test_lateness_is_the_longest_of_this_window_and_the_one_before() -> None:
 @pytest.mark.parametrize(("late_ms", "measured_ms"), [(-5000, 0), (0, 0), (20 * WINDOW_MS, WINDOW_MS)])
 def test_lateness_is_between_nothing_and_a_late_window(late_ms: int, measured_ms: int) -> None:
     """An event ahead of the clock is not late; one that is too late anyway is no reason to read so far back."""
-    checkpoint = slices.measured(a_checkpoint(lateness_since_ms=NOW_MS), [an_event(1, late_ms)], NOW_MS, WINDOW_MS)
+    checkpoint = slices.measured(a_checkpoint(lateness_since_ms=NOW_MS), [late_ms], NOW_MS, WINDOW_MS)
 
     assert measured_ms == checkpoint.lateness_next_ms

@@ -108,7 +108,7 @@ def test_a_sweep_under_way_is_gone_on_with_and_given_up_with_its_token() -> None
     before = a_checkpoint()
     current = sweeps.due(before, NOW_MS, SOURCE)
     assert current is not None
-    after = sweeps.advance(before, current, [an_event(SWEPT_MS - 5, NOW_MS)], "t", NOW_MS, SOURCE)
+    after = sweeps.advance(before, current, [SWEPT_MS - 5], "t", NOW_MS, SOURCE)
 
     assert replace(current, token="t", events=1, newest_ms=SWEPT_MS - 5) == sweeps.due(after, NOW_MS, SOURCE)
     again = sweeps.due(sweeps.restarted(after), NOW_MS + 5000, SOURCE)

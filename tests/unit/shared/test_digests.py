@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 from shared import digests, keys
 from shared.digests import HOUR_MS, MINUTE_MS, Digest, Keeper, Mark
+from shared.event_columns import EventColumns
 from shared.messages import LogEvent
-from shared.remembered import digest
 
 NOW_MS = 1_800_000_000_000 // HOUR_MS * HOUR_MS
 WINDOW_MS = 24 * HOUR_MS
 KEY = "0123456789abcdef"
 
-Fresh = list[tuple[LogEvent, int]]
 
-
-def fresh(*timestamps: int) -> Fresh:
+def fresh(*timestamps: int) -> EventColumns:
     events = [LogEvent(event_id=f"{n:056}", log_stream="s", timestamp_ms=ms) for n, ms in enumerate(timestamps)]
-    return [(event, digest(event)) for event in events]
+    return EventColumns(events)
 
 
-def commit(client: redis.Redis, events: Fresh, *, sequence: int = 1, now_ms: int = NOW_MS, **changes: Any) -> None:
+def commit(
+    client: redis.Redis, events: EventColumns, *, sequence: int = 1, now_ms: int = NOW_MS, **changes: Any
+) -> None:
     keeper = Keeper(client, KEY, changes.get("window_ms", WINDOW_MS))
     with client.pipeline() as pipe:
         keeper.record(pipe, events, sequence, changes.get("start_ms", 0), now_ms)
@@ -52,9 +52,9 @@ def test_order_and_pieces_are_no_matter(client: redis.Redis) -> None:
     commit(client, events)
     whole = held(client)
     client.flushall()
-    random.Random(1).shuffle(events)
+    shuffled = EventColumns(random.Random(1).sample(events.events, 2_000))
     for sequence, at in enumerate(range(0, 2_000, 130), start=1):
-        commit(client, events[at : at + 130], sequence=sequence)
+        commit(client, shuffled.cut(at, at + 130), sequence=sequence)
 
     assert whole == held(client)
     assert 2_000 == sum(one.count for one in whole.values())
@@ -69,7 +69,7 @@ def test_minutes_hold_the_events_of_their_timestamps(times: list[int]) -> None:
 
     assert {ms // MINUTE_MS for ms in times} == set(found)
     assert len(times) == sum(count for count, _ in found.values())
-    assert sum(digests.hashed(hash64) for _, hash64 in events) == sum(total for _, total in found.values())
+    assert sum(digests.hashed(hash64) for hash64 in events.hashes) == sum(total for _, total in found.values())
 
 
 def test_a_late_event_adds_to_its_own_minute(client: redis.Redis) -> None:
@@ -125,7 +125,7 @@ def test_the_greatest_sum_is_one_that_redis_counts() -> None:
 
 def test_digests_of_a_new_group_are_whole_from_where_it_is_read(client: redis.Redis) -> None:
     """Nothing of it was committed before."""
-    commit(client, [], start_ms=NOW_MS - 12_345)
+    commit(client, EventColumns([]), start_ms=NOW_MS - 12_345)
 
     assert [NOW_MS - 12_345, True] == [mark(client).from_ms, mark(client).from_start]
 
@@ -152,9 +152,9 @@ def test_a_commit_that_never_was_leaves_no_mark(client: redis.Redis) -> None:
     """The next one writes it."""
     keeper = Keeper(client, KEY, WINDOW_MS)
     with client.pipeline() as pipe:
-        keeper.record(pipe, [], 1, 5, NOW_MS)
+        keeper.record(pipe, EventColumns([]), 1, 5, NOW_MS)
     with client.pipeline() as pipe:
-        keeper.record(pipe, [], 1, 5, NOW_MS)
+        keeper.record(pipe, EventColumns([]), 1, 5, NOW_MS)
         pipe.execute()
 
     assert [5, True] == [mark(client).from_ms, mark(client).from_start]
