@@ -178,7 +178,9 @@ class Leases:
         over = self._over(known)
         if (changed or over) and not self._write(changed, over):
             return False
-        self._balance_at = monotonic() + BALANCE_SECONDS if may_balance else self._balance_at
+        with self._lock:
+            if may_balance and self._known <= known:  # else there is more to divide by now
+                self._balance_at = monotonic() + BALANCE_SECONDS
         return True
 
     def _over(self, known: set[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from time import monotonic
 
@@ -31,6 +32,16 @@ def server() -> Iterator[CloudWatch]:
 @pytest.fixture
 def aws(server: CloudWatch, monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
     return emptied(server, monkeypatch)
+
+
+@contextmanager
+def started(leases: Leases) -> Iterator[None]:
+    """Take part in the division, whatever becomes of the test: it would go on beside all that follow."""
+    leases.start()
+    try:
+        yield
+    finally:
+        leases.stop()
 
 
 def say(aws: CloudWatch, group: str, *texts: str, region: str) -> None:
@@ -140,11 +151,9 @@ def test_two_fetchers_read_each_group_by_one_and_pass_it_on(aws: CloudWatch, cli
         say(aws, group, "first", region=FAST)
     source = a_source(aws, "/app/*", regions=(FAST,), discovery_interval=1_000)
     leases = [Leases(client, "s") for _ in range(2)]
-    with AtWork(client, source, leases=leases[0]) as one:
-        leases[0].start()
+    with started(leases[0]), AtWork(client, source, leases=leases[0]) as one:
         eventually(lambda: 8 == len(events(client)))
-        with AtWork(client, source, leases=leases[1]):
-            leases[1].start()
+        with AtWork(client, source, leases=leases[1]), started(leases[1]):
             eventually(lambda: {4} == set(Counter(client.hvals(keys.OWNERS)).values()))
             for group in groups:
                 say(aws, group, "second", region=FAST)
@@ -154,7 +163,6 @@ def test_two_fetchers_read_each_group_by_one_and_pass_it_on(aws: CloudWatch, cli
             for group in groups:
                 say(aws, group, "third", region=FAST)
             eventually(lambda: 24 == len(events(client)))
-        leases[1].stop()
 
     assert set() == twice(client)
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import redis
 
+from services.fetcher import division
 from services.fetcher.leases import FORGET_SECONDS, Leases
 from shared import keys
 from tests.eventually import eventually
@@ -151,6 +152,29 @@ def test_two_that_divide_at_once_agree(client: redis.Redis, monkeypatch: pytest.
     assert {"a", "x"} == owners(client).keys()
     for group, owner in owners(client).items():
         assert [owner] == [leases.member for leases in (one, other) if leases.is_ours(group)]
+
+
+def test_a_group_that_becomes_known_while_others_are_divided_is_divided_at_the_next_look(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with the comparison of loads, half a minute later: it may be one that another fetcher has too many of."""
+    one, other = sorted((Leases(client, "s"), Leases(client, "s")), key=lambda leases: leases.member)
+    for number in range(8):
+        other.know(f"{number}")
+    other.look()
+    changes = division.changes
+
+    def slow(*arguments: Any) -> dict[str, str]:
+        for number in range(8):
+            one.know(f"{number}")
+        return changes(*arguments)
+
+    monkeypatch.setattr(division, "changes", slow)
+    one.look()
+    monkeypatch.setattr(division, "changes", changes)
+    one.look()
+
+    assert {one.member: 4, other.member: 4} == Counter(owners(client).values())
 
 
 def test_fetchers_with_other_sources_do_not_get_each_others_groups(client: redis.Redis) -> None:
